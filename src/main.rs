@@ -1,0 +1,2 @@
+//! The binary: all it does is in the library.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The one test binary: every test of the product as a whole.
