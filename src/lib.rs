@@ -1,1 +1,2 @@
 //! Counterfoil.
+pub mod model;

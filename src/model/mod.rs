@@ -1,0 +1,16 @@
+//! The nouns: records as they come in, findings and verdicts as they go out, and the instants, durations and
+//! names they are made of. No behaviour beyond their own invariants; names no other module, no I/O, no clock.
+
+pub mod finding;
+pub mod line;
+mod object;
+pub mod record;
+pub mod shape;
+pub mod strict;
+mod text;
+mod time;
+
+pub use line::{BadRecord, MAX_LINE, canonical_text, parse_line};
+pub use record::{Record, RecordType};
+pub use text::{Text, norm};
+pub use time::{Duration, Instant, TimeError};
