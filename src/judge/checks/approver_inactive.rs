@@ -1,0 +1,42 @@
+//! # approver-inactive
+//!
+//! An approver was already disabled or gone when the approval was given.
+//!
+//! ## What it does
+//! Fires on a grant with standing `approved` when an approving approver of its controlling request is
+//! `disabled` or `departed`, and has been since no later than the approval: `status_since` is at or before
+//! the approval's `decided_at`, else the request's.
+//!
+//! Somebody who left after deciding is no concern here: the decision stands.
+//!
+//! ## Why it matters
+//! A person who had left cannot have decided. Either the account was used by somebody else, or the tool
+//! approves in the name of whoever sits in a field; both break the chain.
+//!
+//! ## Who answers
+//! - **Workflow owner** (primary): the owner of the request's workflow, else
+//!   `[accountability] workflow_owner`; answers for a path in which only active people decide.
+//! - Also listed: approvers of the request, system owner; the implementer (`granted_by`) where known.
+//!
+//! ## Example
+//! ```json
+//! {"type":"identity","id":"alice@corp.example","aliases":["alice"]}
+//! {"type":"identity","id":"bob@corp.example","aliases":["bob"],"status":"departed","status_since":"2026-04-30T00:00:00Z"}
+//! {"type":"grant","system":"pg-prod","account":"alice","entitlement":"admin","granted_at":"2026-05-02T09:00:00Z"}
+//! {"type":"request","source":"jira","id":"SEC-114","state":"approved","beneficiaries":["alice@corp.example"],"access":[{"system":"pg-prod","entitlement":"admin"}],"approvals":[{"approver":"bob@corp.example","decision":"approved","decided_at":"2026-05-01T12:00:00Z"}]}
+//! ```
+//! → high approver-inactive on pg-prod/alice/admin
+//!
+//! ## How to clear it
+//! 1. Find out who acted under the approver's name; if nobody can say, treat it as a security incident.
+//! 2. Have an active, authorised person decide the access in a new request, or remove the grant.
+//! 3. Remove leavers from the workflow's approver lists, and close their accounts in the ticket system.
+//!
+//! ## Settings
+//! No threshold applies; `leaver_grace` is for the leaver's own access (`departed-identity`), not for
+//! decisions. Severity: high; `risk: high` raises it a step, `risk: low` lowers it.
+//! ```toml
+//! [checks.approver-inactive]
+//! enabled = true       # false switches the check off
+//! severity = "medium"  # instead of high
+//! ```
