@@ -1,0 +1,39 @@
+//! # ownerless-identity
+//!
+//! A service or an agent holds access and nobody answers for it.
+//!
+//! ## What it does
+//! Fires on a grant whose subject is an identity of kind `service` or `agent` that has no `owner`, or whose
+//! owner is `disabled` or `departed`. It looks at every standing, birthright too.
+//!
+//! A person needs no owner: a human subject never fires.
+//!
+//! ## Why it matters
+//! A non-human identity cannot be asked and does not resign. Without a living owner nobody rotates its
+//! secrets, reviews its access, or switches it off.
+//!
+//! ## Who answers
+//! - **System owner** (primary): the entitlement's owner, else the system's, else
+//!   `[accountability] system_owner`; answers for granting only to identities that somebody answers for.
+//! - Also listed: approvers and workflow owner of the controlling request; the implementer where known.
+//!
+//! ## Example
+//! ```json
+//! {"type":"identity","id":"svc-backup@corp.example","kind":"service","owner":"carol@corp.example"}
+//! {"type":"identity","id":"carol@corp.example","aliases":["carol"],"status":"departed","status_since":"2026-05-01T00:00:00Z"}
+//! {"type":"grant","system":"pg-prod","account":"svc-backup@corp.example","entitlement":"read","granted_at":"2026-03-02T09:00:00Z"}
+//! ```
+//! → high ownerless-identity on pg-prod/svc-backup@corp.example/read
+//!
+//! ## How to clear it
+//! 1. Ask the team that runs the service, or the former owner's manager, who takes it over.
+//! 2. Record the new owner in the directory.
+//! 3. If nobody takes it, switch the service off and remove its access.
+//!
+//! ## Settings
+//! No threshold applies. Severity: high; `risk: high` raises it a step, `risk: low` lowers it.
+//! ```toml
+//! [checks.ownerless-identity]
+//! enabled = true       # false switches the check off
+//! severity = "medium"  # instead of high
+//! ```
