@@ -1,0 +1,42 @@
+//! # scope-exceeded
+//!
+//! Somebody holds more than was approved: a wider scope, or a larger entitlement.
+//!
+//! ## What it does
+//! Fires on every grant with standing `exceeded`: none of the stronger standings holds (birthright to
+//! denied), and an approved request in force for the same subject and system names
+//! - the same entitlement with a scope that does not cover the held one, or
+//! - an entitlement that is part of the held one (in the closure of its `includes`).
+//!
+//! Scopes are `/`-separated paths: `acct` covers `acct` and `acct/dev`, never `acct2`. A held grant without
+//! a scope is the whole system, which only an approval with no scope, an empty one or `*` covers.
+//!
+//! ## Why it matters
+//! There was a decision, which makes the excess easy to overlook. Yet the risk that was weighed is not the
+//! risk that is held: this is how read access for one account becomes administration of all of them.
+//!
+//! ## Who answers
+//! - **System owner** (primary): the entitlement's owner, else the system's, else
+//!   `[accountability] system_owner`; answers for granting no more than was approved.
+//! - Also listed: approvers and workflow owner of the controlling request; the implementer where known.
+//!
+//! ## Example
+//! ```json
+//! {"type":"identity","id":"alice@corp.example","aliases":["alice"]}
+//! {"type":"grant","system":"gcp-prod","account":"alice","entitlement":"Editor","granted_at":"2026-05-02T09:00:00Z"}
+//! {"type":"request","source":"jira","id":"SEC-104","state":"approved","beneficiaries":["alice@corp.example"],"access":[{"system":"gcp-prod","entitlement":"Editor","scope":"projects/web"}],"approvals":[{"approver":"bob@corp.example","decision":"approved","decided_at":"2026-05-01T12:00:00Z"}]}
+//! ```
+//! → high scope-exceeded on gcp-prod/alice/Editor
+//!
+//! ## How to clear it
+//! 1. Narrow the grant to the scope and entitlement that the controlling request names.
+//! 2. If the wider access is needed, file a request for exactly that and have it decided.
+//! 3. If the entitlement catalogue is wrong (`includes`, aliases, scopes), correct it at its source.
+//!
+//! ## Settings
+//! No threshold applies. Severity: high; `risk: high` raises it a step, `risk: low` lowers it.
+//! ```toml
+//! [checks.scope-exceeded]
+//! enabled = true       # false switches the check off
+//! severity = "medium"  # instead of high
+//! ```
