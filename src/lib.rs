@@ -1,2 +1,5 @@
 //! Counterfoil.
+pub mod config;
+pub mod intake;
+pub mod judge;
 pub mod model;

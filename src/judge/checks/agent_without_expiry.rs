@@ -42,3 +42,37 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::model::record::Kind;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "agent-without-expiry",
+    title: "Agent with open-ended access",
+    severity: Severity::High,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: have a term within the limit approved, and make it the default for agents.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("agent_without_expiry.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some_and(|(_, asked)| {
+        let limit = case.thresholds().agent_max_ttl;
+        case.kind() == Some(Kind::Agent) && (asked.end.is_none() || asked.length().is_some_and(|length| length > limit))
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let limit = case.thresholds().agent_max_ttl;
+    let term = case.request.and_then(|(_, asked)| asked.end.and(asked.length())).map_or("no end".to_owned(), |length| {
+        format!("a term of {length}, more than the {limit} allowed")
+    });
+    let (subject, right, request) = (case.person(case.subject()), case.right(), case.request_id());
+    let message = format!("Agent {subject} holds {right} under {request}, which has {term}.");
+    Telling::new(message)
+        .because(format!("an agent's approval may run for {limit} at most; this one has {term}"))
+        .resting_on(case.identity().map(|(i, _)| i.origin))
+}

@@ -40,3 +40,27 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::case::Telling;
+use crate::judge::estate::Sym;
+use crate::judge::weigh::Moment;
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "ambiguous-identity",
+    title: "One name, several identities",
+    severity: Severity::Medium,
+    primary: Role::Operator,
+    remediation: "Operator: have the name or account link removed from the identities it does not belong to.",
+    rule: Rule::Alias { tell },
+    page: include_str!("ambiguous_identity.rs"),
+};
+
+fn tell(moment: &Moment<'_>, alias: Sym) -> Telling {
+    let world = moment.world;
+    let holders = world.ambiguous.iter().find(|(a, _)| *a == alias).map_or(&[][..], |(_, holders)| holders.as_slice());
+    let ids: Vec<&str> = holders.iter().map(|id| world.estate.text(*id)).collect();
+    let (text, all) = (world.estate.text(alias), ids.join(", "));
+    Telling::new(format!("{text} belongs to {all}, so it justifies nothing.")).because(format!("claimed by {all}"))
+}

@@ -44,3 +44,35 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::at;
+use crate::model::Instant;
+use crate::model::finding::Standing;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "approval-expired",
+    title: "Access past the end of its approval",
+    severity: Severity::High,
+    primary: Role::SystemOwner,
+    remediation: "System owner: remove the grant, or have a renewal approved.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("approval_expired.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.standing() == Standing::Expired && end(case).is_some_and(|end| case.now() >= end.plus(case.thresholds().expiry_grace))
+}
+
+fn end(case: &Case<'_>) -> Option<Instant> {
+    case.request.and_then(|(_, asked)| asked.end)
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (account, right, request) = (case.account(), case.right(), case.request_id());
+    let message = format!("{account} still holds {right}; its approval {request} ended {}.", at(end(case)));
+    let grace = case.thresholds().expiry_grace;
+    Telling::new(message).because(format!("the approval ended {}, and the grace of {grace} is over", at(end(case))))
+}

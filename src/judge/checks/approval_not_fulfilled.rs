@@ -43,3 +43,74 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of low
 //! ```
+
+use crate::judge::case::at;
+use crate::judge::names::Key;
+use crate::model::record::State;
+use crate::judge::case::{Telling, RequestCase};
+use super::{Check, Rule, is_approved_grant};
+use crate::judge::world::{Item, fulfilled};
+use crate::model::record::Intent;
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "approval-not-fulfilled",
+    title: "Approved access was never given",
+    severity: Severity::Low,
+    primary: Role::SystemOwner,
+    remediation: "System owner: give the access if it is still needed, or have the request cancelled.",
+    rule: Rule::Request { fires, tell },
+    page: include_str!("approval_not_fulfilled.rs"),
+};
+
+fn fires(case: &RequestCase<'_>, found: &mut dyn FnMut(Option<u32>, Option<Key>)) {
+    let (moment, world) = (case.moment, case.moment.world);
+    let due = case.asked.decided_at.map(|t| t.plus(moment.thresholds().fulfilment_window));
+    if !is_approved_grant(case) || !case.asked.in_force_at(moment.now) || due.is_none_or(|due| due > moment.now) {
+        return;
+    }
+    for (number, item) in (0..).zip(case.items()) {
+        let seen = world.systems_held.contains_key(&item.system) && !moment.grants_doubtful(item.system);
+        if !seen {
+            continue;
+        }
+        let mut people = case.beneficiaries().to_vec();
+        people.sort_unstable();
+        people.dedup();
+        for who in people {
+            let held = who.certain().is_some_and(|who| {
+                fulfilled(&world.estate.names, &world.closures, &world.holdings, who, item) || revoked(case, who, item)
+            });
+            if !held {
+                found(Some(number), Some(who));
+            }
+        }
+    }
+}
+
+/// Whether an approved request, decided no earlier, took this from them again.
+fn revoked(case: &RequestCase<'_>, who: Key, item: &Item) -> bool {
+    let world = case.moment.world;
+    let Some(entitlement) = item.entitlement else { return false };
+    let containers = world.closures.containers(entitlement).iter().map(|(container, _)| *container);
+    [entitlement].into_iter().chain(containers).any(|whole| {
+        world.coverage.asked(who, whole).filter_map(|r| world.request(r)).any(|(row, asked)| {
+            row.intent == Intent::Revoke
+                && row.state == State::Approved
+                && asked.decided_at.is_some()
+                && asked.decided_at >= case.asked.decided_at
+        })
+    })
+}
+
+fn tell(case: &RequestCase<'_>, item: Option<u32>, beneficiary: Option<Key>) -> Telling {
+    let item = item.and_then(|i| case.request.access.within(&case.moment.world.estate.pools.items).get(i as usize));
+    let right = item.map_or("not known".to_owned(), |i| {
+        format!("{} on {}", case.text(i.entitlement), case.text(i.system))
+    });
+    let who = beneficiary.map_or("not known", |b| case.moment.world.person(b));
+    let decided = at(case.asked.decided_at);
+    let message = format!("Request {} approved {right} for {who} on {decided}, and it was not given.", case.id());
+    let window = case.moment.thresholds().fulfilment_window;
+    Telling::new(message).because(format!("decided {decided}, and {who} holds nothing it covers after {window}"))
+}

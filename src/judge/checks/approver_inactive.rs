@@ -40,3 +40,47 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::Approving;
+use crate::judge::case::is_gone;
+use crate::judge::estate::IdentityRow;
+use crate::model::Instant;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "approver-inactive",
+    title: "Approved by somebody who had left",
+    severity: Severity::High,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: find out who acted under that name, and have an active approver decide anew.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("approver_inactive.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some() && inactive(case).next().is_some()
+}
+
+/// The approvers who had left when they approved, and since when.
+fn inactive<'m>(case: &Case<'m>) -> impl Iterator<Item = (Approving<'m>, &'m IdentityRow, Instant)> {
+    let case = *case;
+    case.approving().filter_map(move |a| {
+        let (identity, _) = case.world().identity(a.approver).filter(|(i, _)| is_gone(i))?;
+        let (since, approved) = (identity.status_since?, a.row.decided_at.or(case.decided_at())?);
+        (since <= approved).then_some((a, identity, since))
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let mut telling = Telling::default();
+    for (a, identity, since) in inactive(case) {
+        let (who, status) = (case.person(a.approver), identity.status.as_str());
+        if telling.message.is_empty() {
+            telling.message = format!("{} was approved by {who}, who was {status} since {since}.", case.ticket_for());
+        }
+        telling = telling.because(format!("{who} was {status} since {since}")).resting_on(Some(identity.origin));
+    }
+    telling
+}

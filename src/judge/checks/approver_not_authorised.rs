@@ -43,3 +43,41 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "approver-not-authorised",
+    title: "Approved by people the policy does not name",
+    severity: Severity::High,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: have somebody whom the policy names decide, and route such requests there.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("approver_not_authorised.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some()
+        && case.independent().next().is_some()
+        && case.policy().is_some_and(|(row, policy)| {
+            !row.approvers.is_empty()
+                && !case.independent().any(|a| {
+                    case.is_authorised(a.approver, policy)
+                        || a.on_behalf_of.is_some_and(|of| {
+                            case.delegation_is_valid(&a, of) && case.is_authorised(of, policy)
+                        })
+                })
+        })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let who = case.names(case.independent());
+    let policy = case.policy().map_or("not known", |(p, _)| case.text(p.id));
+    let message =
+        format!("{} was approved by {who}; policy {policy} lets none of them approve it.", case.ticket_for());
+    Telling::new(message)
+        .because(format!("policy {policy} names approvers, and {who} is not among them"))
+        .resting_on(case.policy().map(|(p, _)| p.origin))
+}

@@ -40,3 +40,50 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::at;
+use crate::judge::case::same_name;
+use crate::judge::estate::ChangeRow;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "changed-after-approval",
+    title: "Request changed after approval",
+    severity: Severity::High,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: have the changed request approved anew, and lock these fields after approval.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("changed_after_approval.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some() && late(case).next().is_some()
+}
+
+/// The fields whose change after the decision changes what was decided.
+const FIELDS: [&str; 8] =
+    ["beneficiaries", "access", "system", "entitlement", "scope", "expires_at", "ttl", "policy"];
+
+/// The changes to these fields after the decision.
+fn late<'m>(case: &Case<'m>) -> impl Iterator<Item = &'m ChangeRow> {
+    let case = *case;
+    let changes = case.request.map(|(r, _)| r.changes.within(&case.world().estate.pools.changes)).unwrap_or_default();
+    changes.iter().filter(move |c| {
+        case.decided_at().is_some_and(|decided| c.at > decided)
+            && FIELDS.iter().any(|f| same_name(f, case.text(c.field)))
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let mut changes: Vec<_> = late(case).collect();
+    changes.sort_by_key(|c| (c.at, case.text(c.field)));
+    let named: Vec<_> = changes.iter().map(|c| format!("{} on {}", case.text(c.field), c.at)).collect();
+    let (decided, named) = (at(case.decided_at()), named.join(", "));
+    let message = format!("{} was changed after its approval on {decided}: {named}.", case.ticket_for());
+    changes.into_iter().fold(Telling::new(message), |telling, c| {
+        let by = c.by.map(|by| format!(" by {}", case.text(by))).unwrap_or_default();
+        telling.because(format!("{} changed {}{by}, decided {decided}", case.text(c.field), c.at))
+    })
+}

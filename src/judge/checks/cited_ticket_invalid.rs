@@ -39,3 +39,29 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::model::finding::Standing;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "cited-ticket-invalid",
+    title: "The ticket on the grant does not cover it",
+    severity: Severity::High,
+    primary: Role::SystemOwner,
+    remediation: "System owner: correct the ticket on the grant; if there is no right one, remove the grant.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("cited_ticket_invalid.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.grant.ticket.is_some() && !case.facts.ticket_covers && case.standing() != Standing::Unknown
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let ticket = case.grant.ticket.map_or("", |t| case.text(t));
+    let message =
+        format!("The grant of {} to {} cites ticket {ticket}, which does not cover it.", case.right(), case.account());
+    Telling::new(message).because(format!("no request with the id {ticket} covers the grant"))
+}

@@ -40,3 +40,52 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::Approving;
+use crate::judge::case::at;
+use crate::judge::names::Key;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "delegation-invalid",
+    title: "Approved on behalf of somebody without authority",
+    severity: Severity::High,
+    primary: Role::Approver,
+    remediation: "Approver: have the person represented decide, or record the delegation that was in place.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("delegation_invalid.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some() && invalid(case).next().is_some()
+}
+
+/// The approvals given on behalf of somebody without their authority.
+fn invalid<'m>(case: &Case<'m>) -> impl Iterator<Item = (Approving<'m>, Key)> {
+    let case = *case;
+    case.approving().filter_map(move |a| {
+        let of = a.on_behalf_of?;
+        (!case.delegation_is_valid(&a, of)).then_some((a, of))
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let mut telling = Telling::default();
+    for (a, of) in invalid(case) {
+        let (who, delegator) = (case.person(a.approver), case.person(of));
+        if telling.message.is_empty() {
+            let (request, account, right) = (case.request_id(), case.account(), case.right());
+            telling.message = format!(
+                "{who} approved request {request} for {account} ({right}) on behalf of {delegator} without a valid delegation."
+            );
+        }
+        telling = telling.because(if of.same(case.subject()) {
+            format!("{delegator}, for whom {who} stood in, is the one who benefits")
+        } else {
+            format!("no delegation from {delegator} to {who} covers {}", at(a.row.decided_at))
+        });
+    }
+    telling
+}

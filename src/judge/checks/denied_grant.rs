@@ -42,3 +42,28 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of critical
 //! ```
+
+use crate::model::finding::Standing;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "denied-grant",
+    title: "Access that was refused is live",
+    severity: Severity::Critical,
+    primary: Role::SystemOwner,
+    remediation: "System owner: remove the grant now. If it is needed after all, file a new request.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("denied_grant.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.standing() == Standing::Denied
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let state = case.request.map_or("refused", |(r, _)| r.state.as_str());
+    let message = format!("{} holds {} although request {} for it was {state}.", case.account(), case.right(), case.request_id());
+    Telling::new(message).because(format!("request {} is {state}", case.request_id()))
+}

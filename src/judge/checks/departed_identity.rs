@@ -42,3 +42,35 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of critical
 //! ```
+
+use crate::judge::case::is_gone;
+use crate::judge::case::known;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "departed-identity",
+    title: "Access of somebody who has left",
+    severity: Severity::Critical,
+    primary: Role::SystemOwner,
+    remediation: "System owner: remove the grant, close the account, and look at its use since then.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("departed_identity.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.identity().is_some_and(|(i, _)| {
+        is_gone(i) && i.status_since.is_none_or(|since| since.plus(case.thresholds().leaver_grace) <= case.now())
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (status, since) = case.identity().map_or(("gone", None), |(i, _)| (i.status.as_str(), i.status_since));
+    let left = known(since, |t| format!(" since {t}"));
+    let (subject, right, account) = (case.person(case.subject()), case.right(), case.account());
+    let message = format!("{subject} is {status}{left} and still holds {right} as {account}.");
+    Telling::new(message)
+        .because(format!("{subject} is {status}{left}"))
+        .resting_on(case.identity().map(|(i, _)| i.origin))
+}

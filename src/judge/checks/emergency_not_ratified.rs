@@ -43,3 +43,50 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::at;
+use crate::model::finding::Standing;
+use crate::model::record::State;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "emergency-not-ratified",
+    title: "Emergency access not approved afterwards",
+    severity: Severity::High,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: bring it before an approver now, and have the access removed if the emergency is over.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("emergency_not_ratified.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    overdue(case) || unratified(case)
+}
+
+/// Whether a pending emergency controls whose time to be approved is over: told here, not as a pending grant.
+pub(super) fn overdue(case: &Case<'_>) -> bool {
+    case.standing() == Standing::Pending
+        && case.request.is_some_and(|(r, _)| {
+            let by = case.moment.ratify_by(case.grant, r);
+            r.emergency && r.state == State::Pending && by.is_some_and(|by| by <= case.now())
+        })
+}
+
+/// Whether an emergency was approved, but by nobody in time.
+fn unratified(case: &Case<'_>) -> bool {
+    case.approved().is_some_and(|(r, _)| {
+        let by = case.moment.ratify_by(case.grant, r);
+        r.emergency
+            && by.is_some_and(|by| !case.approving().any(|a| a.row.decided_at.is_some_and(|decided| decided < by)))
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let by = at(case.request.and_then(|(r, _)| case.moment.ratify_by(case.grant, r)));
+    let (account, right, request) = (case.account(), case.right(), case.request_id());
+    let message =
+        format!("{account} got {right} in an emergency ({request}), and nobody approved it before {by}.");
+    Telling::new(message).because(format!("no approval was decided before {by}"))
+}

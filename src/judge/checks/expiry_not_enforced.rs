@@ -41,3 +41,33 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of low
 //! ```
+
+use crate::judge::case::at;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "expiry-not-enforced",
+    title: "The end is not set in the system",
+    severity: Severity::Low,
+    primary: Role::SystemOwner,
+    remediation: "System owner: set the approved end on the grant, or schedule its removal.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("expiry_not_enforced.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().and_then(|(_, asked)| asked.end).is_some_and(|end| {
+        let latest = end.plus(case.thresholds().expiry_grace);
+        case.grant.expires_at.is_none_or(|expires| expires > latest)
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let end = at(case.request.and_then(|(_, asked)| asked.end));
+    let own = case.grant.expires_at.map_or("has no end".to_owned(), |t| format!("ends only {t}"));
+    let (account, right, request) = (case.account(), case.right(), case.request_id());
+    let message = format!("The approval {request} of {account} for {right} ends {end}; the grant itself {own}.");
+    Telling::new(message).because(format!("approved until {end}; the grant {own}"))
+}

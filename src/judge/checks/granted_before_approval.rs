@@ -43,3 +43,34 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::case::at;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "granted-before-approval",
+    title: "Granted before it was approved",
+    severity: Severity::Medium,
+    primary: Role::SystemOwner,
+    remediation: "System owner: find out on what instruction it was granted, and grant only after the decision.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("granted_before_approval.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some_and(|(r, asked)| {
+        let early = case.grant.granted_at.map(|t| t.plus(case.thresholds().grant_tolerance)) < asked.decided_at;
+        early && case.grant.granted_at.is_some() && !r.emergency && !case.facts.approved_when_granted
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (granted, decided) = (at(case.grant.granted_at), at(case.decided_at()));
+    let (account, right, request) = (case.account(), case.right(), case.request_id());
+    let message =
+        format!("{account} was granted {right} on {granted}, before request {request} was approved on {decided}.");
+    let tolerance = case.thresholds().grant_tolerance;
+    Telling::new(message).because(format!("granted {granted}, decided {decided}, more than {tolerance} later"))
+}

@@ -41,3 +41,43 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "insufficient-approvals",
+    title: "Fewer approvers than the policy asks for",
+    severity: Severity::High,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: obtain the missing approval, and make the workflow ask for the number in the policy.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("insufficient_approvals.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some() && case.policy().is_some_and(|(policy, _)| (1..policy.min_approvers as usize).contains(&found(case)))
+}
+
+/// How many different people approved independently. Of ambiguous names each is somebody else.
+fn found(case: &Case<'_>) -> usize {
+    let mut people: Vec<_> = case.independent().map(|a| a.approver).collect();
+    let all = people.len();
+    people.retain(|k| !k.is_ambiguous());
+    let ambiguous = all - people.len();
+    people.sort_unstable();
+    people.dedup();
+    people.len() + ambiguous
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (found, needed) = (found(case), case.policy().map_or(0, |(p, _)| p.min_approvers));
+    let policy = case.policy().map_or("not known", |(p, _)| case.text(p.id));
+    let approvers = if found == 1 { "approver" } else { "approvers" };
+    let message =
+        format!("{} has {found} independent {approvers}; policy {policy} asks for {needed}.", case.ticket_for());
+    Telling::new(message)
+        .because(format!("approved independently by {}", case.names(case.independent())))
+        .resting_on(case.policy().map(|(p, _)| p.origin))
+}

@@ -40,3 +40,26 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "missing-approver",
+    title: "Approved by nobody",
+    severity: Severity::High,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: record who decided, or have the request decided by somebody independent.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("missing_approver.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some() && case.approving().next().is_none()
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let message = format!("{} counts as approved, and no approver is on record.", case.ticket_for());
+    Telling::new(message).because(format!("request {} is approved, and no approval names anybody", case.request_id()))
+}

@@ -37,3 +37,26 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of low
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "missing-justification",
+    title: "No reason given",
+    severity: Severity::Low,
+    primary: Role::Approver,
+    remediation: "Approver: obtain the reason from the requester, and add it to the request.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("missing_justification.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some_and(|(r, _)| !r.justified)
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let message = format!("{} says no reason.", case.ticket_for());
+    Telling::new(message).because(format!("request {} has no justification", case.request_id()))
+}

@@ -39,3 +39,29 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "missing-owner",
+    title: "Nobody owns what was granted",
+    severity: Severity::Medium,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: have an owner named for the system or the entitlement before more requests are taken.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("missing_owner.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some()
+        && case.held.entitlement.and_then(|e| case.world().rights.get(&e)?.owner).is_none()
+        && !case.world().system_owners.contains_key(&case.held.system)
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (entitlement, system, account) = (case.entitlement(), case.system(), case.account());
+    let message = format!("Neither {entitlement} nor {system}, on which {account} holds it, has an owner.");
+    Telling::new(message).because("no owner is recorded for the entitlement or the system".into())
+}

@@ -38,3 +38,26 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "missing-policy-basis",
+    title: "Approval without a policy",
+    severity: Severity::Medium,
+    primary: Role::Approver,
+    remediation: "Approver: name the policy the decision applied and confirm the decision, or have the grant removed.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("missing_policy_basis.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some_and(|(r, _)| r.policy.is_none())
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let message = format!("{} cites no policy.", case.ticket_for());
+    Telling::new(message).because(format!("request {} names no policy", case.request_id()))
+}

@@ -43,3 +43,27 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "missing-review-date",
+    title: "Neither an end nor a review date",
+    severity: Severity::Medium,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: set a review date or an end, or give the policy a review period.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("missing_review_date.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some_and(|(_, asked)| asked.end.is_none()) && case.facts.review_due.is_none()
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (account, right, request) = (case.account(), case.right(), case.request_id());
+    let message = format!("{account} holds {right} under {request}, with neither an end nor a date for its next review.");
+    Telling::new(message).because("no end, no review date, and no policy or certification that gives one".into())
+}

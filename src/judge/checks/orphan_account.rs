@@ -40,3 +40,30 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "orphan-account",
+    title: "Account that belongs to nobody",
+    severity: Severity::High,
+    primary: Role::SystemOwner,
+    remediation: "System owner: find whom it belongs to and have it linked, or disable the account.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("orphan_account.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    !case.world().estate.identities.is_empty() && case.identity().is_none()
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let message = format!("{} holds {} and belongs to no known identity.", case.account(), case.right());
+    Telling::new(message).because(if case.subject().is_ambiguous() {
+        "the name belongs to more than one identity".into()
+    } else {
+        "no identity has this id, alias or account".into()
+    })
+}

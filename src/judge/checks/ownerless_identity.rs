@@ -37,3 +37,44 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::is_gone;
+use crate::judge::names::Key;
+use crate::model::record::Kind;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "ownerless-identity",
+    title: "Service or agent without an owner",
+    severity: Severity::High,
+    primary: Role::SystemOwner,
+    remediation: "System owner: have an owner recorded who takes it over, or switch it off.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("ownerless_identity.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.identity().is_some_and(|(i, _)| i.kind != Kind::Human)
+        && match owner(case) {
+            None => true,
+            Some(owner) => case.world().identity(owner).is_some_and(|(o, _)| is_gone(o)),
+        }
+}
+
+fn owner(case: &Case<'_>) -> Option<Key> {
+    case.identity().and_then(|(_, relations)| relations.owner)
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let why = match owner(case).map(|owner| (owner, case.world().identity(owner))) {
+        Some((owner, Some((o, _)))) => format!("is owned by {}, who is {}", case.person(owner), o.status.as_str()),
+        _ => "has no owner".to_owned(),
+    };
+    let (subject, right) = (case.person(case.subject()), case.right());
+    let message = format!("{subject}, a non-human identity that holds {right}, {why}.");
+    Telling::new(message)
+        .because(format!("{subject} {why}"))
+        .resting_on(case.identity().map(|(i, _)| i.origin))
+}

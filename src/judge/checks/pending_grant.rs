@@ -43,3 +43,33 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::at;
+use crate::model::finding::Standing;
+use crate::model::record::State;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "pending-grant",
+    title: "Access given before the decision or its start",
+    severity: Severity::High,
+    primary: Role::SystemOwner,
+    remediation: "Approver: decide the request. System owner: remove the grant until it is approved and has started.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("pending_grant.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.standing() == Standing::Pending && !super::emergency_not_ratified::overdue(case)
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let why = match case.request {
+        Some((r, asked)) if r.state == State::Approved => format!("approved only from {} on", at(asked.start)),
+        _ => "not decided".to_owned(),
+    };
+    let message = format!("{} holds {} while request {} for it is {why}.", case.account(), case.right(), case.request_id());
+    Telling::new(message).because(format!("request {} is {why}", case.request_id()))
+}

@@ -43,3 +43,60 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "policy-violated",
+    title: "The cited policy does not allow this",
+    severity: Severity::High,
+    primary: Role::Approver,
+    remediation: "Approver: bring the access within the policy in a new request, or have it decided under one that allows it.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("policy_violated.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some() && !breaches(case).is_empty()
+}
+
+/// What of the access the policy does not allow; nothing when the policy was not in force at the decision.
+fn breaches(case: &Case<'_>) -> Vec<String> {
+    let mut found = vec![];
+    let (Some((row, policy)), Some((_, asked))) = (case.policy(), case.request) else { return found };
+    if asked.decided_at.is_some_and(|t| !row.in_force_at(t)) {
+        return found;
+    }
+    let (system, held) = (case.held.system, case.held.entitlement);
+    let applies = policy.applies_to.iter().any(|(of, entitlement)| match entitlement {
+        None => of.same(system),
+        Some(Some(e)) => held.is_some_and(|held| case.world().closures.holds(*e, held)),
+        Some(None) => false,
+    });
+    if !policy.applies_to.is_empty() && !applies {
+        found.push(format!("it does not apply to {}", case.right()));
+    }
+    if let Some(kind) = case.kind().filter(|k| !row.identity_kinds.is_empty() && !row.identity_kinds.contains(k)) {
+        found.push(format!("it does not apply to an identity of kind {}", kind.as_str()));
+    }
+    if let Some(max) = row.max_ttl {
+        match (asked.end, asked.length()) {
+            (None, _) => found.push(format!("it allows at most {max}, and the approval has no end")),
+            (_, Some(length)) if length > max => {
+                found.push(format!("it allows at most {max}, and the approval runs for {length}"));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (policy, breaches) = (case.policy().map(|(p, _)| p), breaches(case));
+    let id = policy.map_or("not known", |p| case.text(p.id));
+    let message = format!("{} goes beyond policy {id}: {}.", case.ticket_for(), breaches.join("; "));
+    let telling = breaches.into_iter().fold(Telling::new(message), Telling::because);
+    telling.resting_on(policy.map(|p| p.origin))
+}

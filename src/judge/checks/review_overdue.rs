@@ -42,3 +42,29 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::case::at;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "review-overdue",
+    title: "Review overdue",
+    severity: Severity::Medium,
+    primary: Role::SystemOwner,
+    remediation: "System owner: review the access now, and record the decision with the next review date.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("review_overdue.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some() && case.facts.review_due.is_some_and(|due| due <= case.now())
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let due = at(case.facts.review_due);
+    let (account, right) = (case.account(), case.right());
+    let message = format!("The access of {account} to {right} was to be reviewed by {due}.");
+    Telling::new(message).because(format!("review was due {due}"))
+}

@@ -44,3 +44,38 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of critical
 //! ```
+
+use crate::judge::case::at;
+use crate::model::finding::Standing;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "revocation-failed",
+    title: "Revoked on paper, live in the system",
+    severity: Severity::Critical,
+    primary: Role::SystemOwner,
+    remediation: "System owner: remove the grant and check that it is gone from the next export.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("revocation_failed.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.standing() == Standing::Revoked
+        && case.facts.revocation_done
+        && case.facts.revoked_at.is_some_and(|revoked_at| {
+            let observed = case.grant.origin.observed_at.unwrap_or(case.now());
+            case.grant.granted_at.is_none_or(|granted| granted <= revoked_at)
+                && observed >= revoked_at.plus(case.thresholds().revocation_lag)
+        })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let by = case.request.map(|(r, _)| format!(" ({})", case.text(r.id))).unwrap_or_default();
+    let revoked_at = at(case.facts.revoked_at);
+    let (account, right) = (case.account(), case.right());
+    let message = format!("{account} still holds {right}, although its removal was recorded as of {revoked_at}{by}.");
+    let seen = case.grant.origin.observed_at.unwrap_or(case.now());
+    Telling::new(message).because(format!("recorded as removed {revoked_at}, seen live {seen}"))
+}

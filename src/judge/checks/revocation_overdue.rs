@@ -41,3 +41,35 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::at;
+use crate::model::finding::Standing;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "revocation-overdue",
+    title: "Revocation decided and not carried out",
+    severity: Severity::High,
+    primary: Role::SystemOwner,
+    remediation: "System owner: remove the grant, and close the revoke request with the time of removal.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("revocation_overdue.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.standing() == Standing::Revoked
+        && case.request.is_some_and(|(r, asked)| {
+            let due = asked.decided_at.map(|t| t.plus(case.thresholds().revocation_sla));
+            r.completed_at.is_none() && due.is_some_and(|due| case.now() >= due)
+        })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (account, right, request) = (case.account(), case.right(), case.request_id());
+    let decided = at(case.decided_at());
+    let message = format!("{account} still holds {right}; its revocation {request} was decided {decided} and is not completed.");
+    let sla = case.thresholds().revocation_sla;
+    Telling::new(message).because(format!("decided {decided}, not completed within {sla}"))
+}

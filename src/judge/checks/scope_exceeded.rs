@@ -40,3 +40,41 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::model::finding::Standing;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "scope-exceeded",
+    title: "More access than was approved",
+    severity: Severity::High,
+    primary: Role::SystemOwner,
+    remediation: "System owner: narrow the grant to what was approved, or have exactly this access approved in a new request.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("scope_exceeded.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.standing() == Standing::Exceeded
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let scoped = |name: &str, scope: Option<&str>| match scope {
+        Some(scope) => format!("{name} (scope {scope})"),
+        None => format!("{name} (whole system)"),
+    };
+    let scope = case.grant.scope.map(|s| case.text(s));
+    let approved: Vec<String> = case
+        .request
+        .map(|(r, _)| r.access.within(&case.world().estate.pools.items))
+        .unwrap_or_default()
+        .iter()
+        .map(|item| scoped(case.text(item.entitlement), item.scope.map(|s| case.text(s))))
+        .collect();
+    let (held, approved) = (scoped(case.entitlement(), scope), approved.join(", "));
+    let (account, system, request) = (case.account(), case.system(), case.request_id());
+    let message = format!("{account} holds {held} on {system}, and request {request} approved only {approved}.");
+    Telling::new(message).because(format!("approved: {approved}; held: {held}"))
+}

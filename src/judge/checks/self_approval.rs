@@ -42,3 +42,40 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "self-approval",
+    title: "Nobody independent approved",
+    severity: Severity::High,
+    primary: Role::Approver,
+    remediation: "Approver: have somebody independent decide the access anew, or have it removed.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("self_approval.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some() && case.approving().next().is_some() && case.independent().next().is_none()
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let who = case.names(case.approving());
+    let (request, account, right) = (case.request_id(), case.account(), case.right());
+    let message = format!("Nobody independent approved request {request} for {account} ({right}), only {who}.");
+    let mut telling = Telling::new(message);
+    for a in case.approving() {
+        let person = case.person(a.approver);
+        let is = if a.approver.same(case.subject()) {
+            "who holds the access"
+        } else if case.request.and_then(|(_, asked)| asked.requester).is_some_and(|r| a.approver.same(r)) {
+            "who asked for it"
+        } else {
+            "who owns the identity that holds it"
+        };
+        telling = telling.because(format!("approved by {person}, {is}"));
+    }
+    telling
+}

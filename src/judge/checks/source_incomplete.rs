@@ -39,3 +39,44 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::{Telling, SourceCase};
+use super::{Check, Rule};
+use crate::judge::estate::SnapshotRow;
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "source-incomplete",
+    title: "Source incomplete or out of date",
+    severity: Severity::High,
+    primary: Role::Operator,
+    remediation: "Operator: pull the source again, completely, and correct what stopped it.",
+    rule: Rule::Source { fires, tell },
+    page: include_str!("source_incomplete.rs"),
+};
+
+fn fires(case: &SourceCase<'_>) -> bool {
+    case.snapshots().any(|s| !s.complete || is_stale(case, s))
+}
+
+fn is_stale(case: &SourceCase<'_>, s: &SnapshotRow) -> bool {
+    s.taken_at.plus(case.moment.thresholds().source_max_age) <= case.moment.now
+}
+
+fn tell(case: &SourceCase<'_>) -> Telling {
+    let mut reasons: Vec<String> = vec![];
+    for s in case.snapshots() {
+        if !s.complete {
+            let why = s.reason.map(|r| format!(": {}", case.text(r))).unwrap_or_default();
+            reasons.push(format!("is not complete{why}"));
+        } else if is_stale(case, s) {
+            reasons.push(format!("was last read {}", s.taken_at));
+        }
+    }
+    reasons.sort_unstable();
+    reasons.dedup();
+    let message =
+        format!("Source {} {}; what it does not show proves nothing.", case.text(case.source), reasons.join("; it "));
+    let telling = reasons.into_iter().fold(Telling::new(message), Telling::because);
+    case.snapshots().fold(telling, |telling, s| telling.resting_on(Some(s.origin)))
+}

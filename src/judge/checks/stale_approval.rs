@@ -41,3 +41,34 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::case::at;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "stale-approval",
+    title: "Granted long after it was approved",
+    severity: Severity::Medium,
+    primary: Role::SystemOwner,
+    remediation: "System owner: have the approver confirm that the decision still holds, or remove the grant.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("stale_approval.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some_and(|(_, asked)| {
+        let fresh_until = asked.start.map(|t| t.plus(case.thresholds().provisioning_window));
+        fresh_until.is_some() && case.grant.granted_at > fresh_until && case.facts.only_controlling_when_granted
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (granted, start) = (at(case.grant.granted_at), at(case.request.and_then(|(_, asked)| asked.start)));
+    let (account, right, request) = (case.account(), case.right(), case.request_id());
+    let message =
+        format!("{account} was granted {right} on {granted}, long after approval {request} took effect on {start}.");
+    let window = case.thresholds().provisioning_window;
+    Telling::new(message).because(format!("in effect from {start}, granted {granted}, more than {window} later"))
+}

@@ -45,3 +45,29 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of high
 //! ```
+
+use crate::judge::case::known;
+use crate::model::finding::Standing;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "unapproved-grant",
+    title: "Access without any approval",
+    severity: Severity::High,
+    primary: Role::SystemOwner,
+    remediation: "System owner: name the decision it rests on and complete its ticket, or remove the grant.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("unapproved_grant.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.standing() == Standing::Unapproved
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let since = known(case.grant.granted_at, |t| format!(", granted {t}"));
+    let message = format!("{} holds {}{since}, and no request covers it.", case.account(), case.right());
+    Telling::new(message).because("no request of any state covers the grant".into())
+}

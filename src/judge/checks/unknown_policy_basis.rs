@@ -42,3 +42,38 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::case::at;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "unknown-policy-basis",
+    title: "The cited policy was not in force",
+    severity: Severity::Medium,
+    primary: Role::Approver,
+    remediation: "Approver: cite the policy that was in force and confirm the decision, or have the catalogue corrected.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("unknown_policy_basis.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.approved().is_some_and(|(r, asked)| {
+        r.policy.is_some()
+            && !case.world().estate.policies.is_empty()
+            && case.policy().is_none_or(|(policy, _)| asked.decided_at.is_some_and(|t| !policy.in_force_at(t)))
+    })
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let policy = case.request.and_then(|(r, _)| r.policy).map_or("", |p| case.text(p));
+    let why = match case.policy() {
+        None => "the catalogue does not hold".to_owned(),
+        Some(_) => format!("was not in force on {}", at(case.decided_at())),
+    };
+    let message = format!("{} cites policy {policy}, which {why}.", case.ticket_for());
+    let held = case.policy().map(|(p, _)| p);
+    let telling = Telling::new(message).because(format!("policy {policy}: {why}"));
+    telling.resting_on(held.map(|p| p.origin))
+}

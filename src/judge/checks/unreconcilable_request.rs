@@ -40,3 +40,44 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::names::Key;
+use crate::judge::case::{Telling, RequestCase};
+use super::{Check, Rule, is_approved_grant};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "unreconcilable-request",
+    title: "Approved request that cannot be matched",
+    severity: Severity::Medium,
+    primary: Role::WorkflowOwner,
+    remediation: "Workflow owner: have beneficiary, system and entitlement completed, and make them required.",
+    rule: Rule::Request { fires, tell },
+    page: include_str!("unreconcilable_request.rs"),
+};
+
+fn fires(case: &RequestCase<'_>, found: &mut dyn FnMut(Option<u32>, Option<Key>)) {
+    if is_approved_grant(case) && why(case).is_some() {
+        found(None, None);
+    }
+}
+
+/// What keeps the request from being matched.
+fn why(case: &RequestCase<'_>) -> Option<String> {
+    if case.beneficiaries().is_empty() {
+        return Some("names no beneficiary".to_owned());
+    }
+    if case.items().is_empty() {
+        return Some("names no access".to_owned());
+    }
+    let world = case.moment.world;
+    let rows = case.request.access.within(&world.estate.pools.items);
+    let mut items = case.items().iter().zip(rows);
+    let (_, row) = items.find(|(item, _)| !world.systems_named.contains_key(&item.system))?;
+    Some(format!("names system {}, which no record knows", case.text(row.system)))
+}
+
+fn tell(case: &RequestCase<'_>, _: Option<u32>, _: Option<Key>) -> Telling {
+    let why = why(case).unwrap_or_default();
+    Telling::new(format!("Approved request {} {why}.", case.id())).because(why)
+}

@@ -42,3 +42,45 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of medium
 //! ```
+
+use crate::judge::case::at;
+use crate::model::Instant;
+use crate::model::record::Mode;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "unused-grant",
+    title: "Access not used for a long time",
+    severity: Severity::Medium,
+    primary: Role::SystemOwner,
+    remediation: "System owner: ask whether it is needed, and remove it if not.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("unused_grant.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    let usage = case.facts.usage;
+    let old = case.moment.unused_after(case.held);
+    let passed = |t: Instant| t.plus(old) <= case.now();
+    case.needs_approval()
+        && case.grant.mode == Mode::Active
+        && usage.is_known()
+        && usage.last.is_none_or(passed)
+        && usage.tracked_since.or(usage.last).is_some_and(passed)
+        && case.grant.granted_at.is_none_or(passed)
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let usage = case.facts.usage;
+    let since = at(usage.last.or(usage.tracked_since));
+    let seen = usage.attribution.map(|a| format!(" (use seen per {})", a.as_str())).unwrap_or_default();
+    let (account, right) = (case.account(), case.right());
+    let old = case.moment.unused_after(case.held);
+    let fact = match usage.last {
+        Some(last) => format!("last used {last}, more than {old} ago{seen}"),
+        None => format!("not used since use is tracked, {since}{seen}"),
+    };
+    Telling::new(format!("{account} has not used {right} since {since}{seen}.")).because(fact)
+}

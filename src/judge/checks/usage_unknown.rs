@@ -40,3 +40,31 @@
 //! enabled = true       # false switches the check off
 //! severity = "medium"  # instead of low
 //! ```
+
+use crate::model::record::Mode;
+use crate::model::record::Risk;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "usage-unknown",
+    title: "High-risk access without usage data",
+    severity: Severity::Low,
+    primary: Role::SystemOwner,
+    remediation: "System owner: have the use of this system reported.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("usage_unknown.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    case.grant.mode == Mode::Active
+        && case.moment.risk(case.held.entitlement) == Risk::High
+        && !case.facts.usage.is_known()
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let (account, right) = (case.account(), case.entitlement());
+    let message = format!("Nobody can tell whether {account} uses the high-risk {right} on {}.", case.system());
+    Telling::new(message).because("no source says when it was last used, or since when use is tracked".into())
+}

@@ -44,3 +44,43 @@
 //! enabled = true       # false switches the check off
 //! severity = "high"    # instead of critical
 //! ```
+
+use crate::judge::case::at;
+use crate::model::Instant;
+use crate::model::finding::Standing;
+use crate::judge::case::{Telling, Case};
+use super::{Check, Rule};
+use crate::model::finding::{Role, Severity};
+
+pub(super) static CHECK: Check = Check {
+    name: "used-after-end",
+    title: "Used after it should have been gone",
+    severity: Severity::Critical,
+    primary: Role::SystemOwner,
+    remediation: "System owner: remove the grant and clear up the use with its holder; unexplained use is an incident.",
+    rule: Rule::Grant { fires, tell },
+    page: include_str!("used_after_end.rs"),
+};
+
+fn fires(case: &Case<'_>) -> bool {
+    ended(case).is_some_and(|(_, allowed)| case.facts.usage.last > Some(allowed))
+}
+
+/// When the access ended, and until when use is still put down to delay.
+fn ended(case: &Case<'_>) -> Option<(Instant, Instant)> {
+    let t = case.thresholds();
+    match case.standing() {
+        Standing::Expired => case.request?.1.end.map(|end| (end, end.plus(t.expiry_grace))),
+        Standing::Revoked => case.facts.revoked_at.map(|end| (end, end.plus(t.revocation_lag))),
+        _ => None,
+    }
+}
+
+fn tell(case: &Case<'_>) -> Telling {
+    let used = at(case.facts.usage.last);
+    let ended = at(ended(case).map(|(end, _)| end));
+    let seen = case.facts.usage.attribution.map(|a| format!(" (use seen per {})", a.as_str())).unwrap_or_default();
+    let (account, right) = (case.account(), case.right());
+    let message = format!("{account} used {right} on {used}{seen}, after it ended on {ended}.");
+    Telling::new(message).because(format!("ended {ended}, last used {used}{seen}"))
+}

@@ -1,0 +1,260 @@
+//! One input: how it is opened, decompressed, read in blocks, and read again where a line must be compared.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+use super::{BLOCK, IntakeError};
+use crate::model::MAX_LINE;
+
+/// How many bits of a locator hold the offset in an input: 256 TiB.
+pub(super) const OFFSET_BITS: u32 = 48;
+/// How many inputs a locator can tell apart.
+pub(super) const MAX_INPUTS: usize = 1 << 16;
+
+/// Where records come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A file; `.gz` and `.zst` are decompressed.
+    File(PathBuf),
+    /// Standard input.
+    Stdin,
+    /// A text in memory.
+    Text {
+        /// What to call it in messages.
+        name: String,
+        /// The text.
+        text: Vec<u8>,
+    },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Stdin => f.write_str("standard input"),
+            Self::Text { name, .. } => f.write_str(name),
+        }
+    }
+}
+
+impl Source {
+    /// The size in bytes as it lies on disk, where that is known: what progress is measured against.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::File(path) => std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len()),
+            Self::Stdin => None,
+            Self::Text { text, .. } => Some(text.len() as u64),
+        }
+    }
+}
+
+/// An open input.
+#[derive(Debug)]
+pub(super) struct Input {
+    source: Source,
+    /// What came from standard input or a pipe, which cannot be read twice.
+    copy: Option<File>,
+}
+
+impl Input {
+    pub(super) fn open(source: &Source, number: usize) -> Result<Self, IntakeError> {
+        if number >= MAX_INPUTS {
+            return Err(IntakeError::TooMany);
+        }
+        Ok(Self { source: source.clone(), copy: None })
+    }
+
+    /// The lines, for the first time.
+    pub(super) fn lines<'a>(&'a mut self, progress: &'a dyn Fn(u64)) -> Result<Lines<'a>, IntakeError> {
+        let file = self.source.to_string();
+        let fail = |error| IntakeError::Io { file: file.clone(), error };
+        let reader: Box<dyn Read> = match &self.source {
+            Source::Text { text, .. } => Box::new(io::Cursor::new(text.clone())),
+            Source::Stdin => {
+                let copy = tempfile::tempfile().map_err(fail)?;
+                self.copy = Some(copy.try_clone().map_err(fail)?);
+                Box::new(Tee { from: io::stdin().lock(), to: io::BufWriter::new(copy) })
+            }
+            Source::File(path) => {
+                let opened = File::open(path).map_err(fail)?;
+                let plain = opened.metadata().map_err(fail)?.is_file();
+                let raw = Counted { from: opened, progress };
+                let reader = decompressed(&self.source, raw).map_err(fail)?;
+                if plain {
+                    reader
+                } else {
+                    let copy = tempfile::tempfile().map_err(fail)?;
+                    self.copy = Some(copy.try_clone().map_err(fail)?);
+                    Box::new(Tee { from: reader, to: io::BufWriter::new(copy) })
+                }
+            }
+        };
+        Ok(Lines {
+            file,
+            reader: BufReader::with_capacity(1 << 18, reader),
+            block: vec![],
+            offset: 0,
+            line: 1,
+            over: false,
+        })
+    }
+
+    /// The lines once more.
+    pub(super) fn again(&mut self) -> io::Result<Lines<'_>> {
+        let reader: Box<dyn Read> = match (&mut self.copy, &self.source) {
+            (Some(copy), _) => {
+                copy.seek(SeekFrom::Start(0))?;
+                Box::new(copy)
+            }
+            (None, Source::Text { text, .. }) => Box::new(io::Cursor::new(text)),
+            (None, Source::File(path)) => decompressed(&self.source, File::open(path)?)?,
+            (None, Source::Stdin) => return Err(io::Error::other("standard input was not read yet")),
+        };
+        let file = self.source.to_string();
+        Ok(Lines {
+            file,
+            reader: BufReader::with_capacity(1 << 18, reader),
+            block: vec![],
+            offset: 0,
+            line: 1,
+            over: false,
+        })
+    }
+}
+
+/// Decompresses by the name of the file.
+fn decompressed<'a>(source: &Source, raw: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let Source::File(path) = source else { return Ok(Box::new(raw)) };
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    Ok(match extension.as_deref() {
+        Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(BufReader::with_capacity(1 << 18, raw))),
+        Some("zst") => Box::new(zstd::Decoder::new(raw)?),
+        _ => Box::new(raw),
+    })
+}
+
+/// Counts what is read.
+struct Counted<'a, R> {
+    from: R,
+    progress: &'a dyn Fn(u64),
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(buffer)?;
+        (self.progress)(n as u64);
+        Ok(n)
+    }
+}
+
+/// Keeps a copy of what is read.
+struct Tee<R, W> {
+    from: R,
+    to: W,
+}
+
+impl<R: Read, W: Write> Read for Tee<R, W> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(buffer)?;
+        self.to.write_all(buffer.get(..n).unwrap_or(&[]))?;
+        if n == 0 {
+            self.to.flush()?;
+        }
+        Ok(n)
+    }
+}
+
+/// Reads whole lines.
+pub(super) struct Lines<'a> {
+    file: String,
+    reader: BufReader<Box<dyn Read + 'a>>,
+    block: Vec<u8>,
+    /// Offset of the next block in the text.
+    offset: u64,
+    /// Number of the next line.
+    line: u64,
+    over: bool,
+}
+
+/// Some whole lines.
+pub(super) struct Block<'b> {
+    pub(super) bytes: &'b [u8],
+    pub(super) offset: u64,
+    /// Number of its first line, from 1.
+    pub(super) first_line: u64,
+}
+
+impl Lines<'_> {
+    /// The next lines; `None` at the end.
+    pub(super) fn next_block(&mut self) -> Result<Option<Block<'_>>, IntakeError> {
+        let fail = |file: &str, error| IntakeError::Io { file: file.to_owned(), error };
+        let (offset, first_line) = (self.offset, self.line);
+        self.block.clear();
+        if self.over {
+            return Ok(None);
+        }
+        self.reader
+            .by_ref()
+            .take(BLOCK as u64)
+            .read_to_end(&mut self.block)
+            .map_err(|e| fail(&self.file, e))?;
+        if self.block.len() < BLOCK {
+            self.over = true;
+        } else if self.block.last() != Some(&b'\n') {
+            // The rest of the last line. Of one that is too long only so much is kept that it is known to be.
+            let start = memchr::memrchr(b'\n', &self.block).map_or(0, |i| i + 1);
+            let room = (MAX_LINE + 2).saturating_sub(self.block.len() - start);
+            self.reader
+                .by_ref()
+                .take(room as u64)
+                .read_until(b'\n', &mut self.block)
+                .map_err(|e| fail(&self.file, e))?;
+            if self.block.last() != Some(&b'\n') {
+                self.offset += skip_line(&mut self.reader).map_err(|e| fail(&self.file, e))?;
+            }
+        }
+        if self.block.is_empty() {
+            return Ok(None);
+        }
+        self.offset += self.block.len() as u64;
+        self.line += memchr::memchr_iter(b'\n', &self.block).count() as u64;
+        self.line += u64::from(self.block.last() != Some(&b'\n'));
+        let marked = offset == 0 && self.block.starts_with(b"\xef\xbb\xbf");
+        let (bytes, offset) =
+            if marked { (self.block.get(3..).unwrap_or(&[]), 3) } else { (&self.block[..], offset) };
+        Ok(Some(Block { bytes, offset, first_line }))
+    }
+
+    /// The line that starts at an offset not before the last one asked for.
+    pub(super) fn line_at(&mut self, offset: u64) -> io::Result<Vec<u8>> {
+        let gap = offset.saturating_sub(self.offset);
+        let skipped = io::copy(&mut self.reader.by_ref().take(gap), &mut io::sink())?;
+        let mut line = vec![];
+        let read = self.reader.by_ref().take(MAX_LINE as u64 + 2).read_until(b'\n', &mut line)?;
+        self.offset += skipped + read as u64;
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        Ok(line)
+    }
+}
+
+/// Reads up to and with the next line end, keeping nothing; says how much that was.
+fn skip_line(reader: &mut impl BufRead) -> io::Result<u64> {
+    let mut skipped = 0;
+    loop {
+        let buffer = reader.fill_buf()?;
+        let (n, ended) = match memchr::memchr(b'\n', buffer) {
+            Some(i) => (i + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        reader.consume(n);
+        skipped += n as u64;
+        if ended {
+            return Ok(skipped);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! What a check looks at: one grant, one request, one alias or one source, with everything known of it; and the
+//! words it finds for what is wrong.
+
+use std::borrow::Cow;
+
+use super::estate::{ApprovalRow, GrantRow, IdentityRow, Origin, PolicyRow, RequestRow, SnapshotRow, Sym};
+use super::names::Key;
+use super::settings::Thresholds;
+use super::weigh::{Facts, Moment};
+use super::world::{Asked, Held, Item, Policy, Relations, Say, Selector, World};
+use crate::model::finding::Standing;
+use crate::model::record::{Decision, Kind, Status};
+use crate::model::{Instant, norm};
+
+/// What a finding says in words, beyond what its fields say.
+#[derive(Debug, Default)]
+pub(crate) struct Telling {
+    /// One sentence.
+    pub(crate) message: String,
+    /// The facts that made the check fire.
+    pub(crate) reasons: Vec<String>,
+    /// Records the finding rests on besides the grant and the request.
+    pub(crate) rests_on: Vec<Origin>,
+}
+
+impl Telling {
+    /// A message without further reasons.
+    pub(crate) fn new(message: String) -> Self {
+        Self { message, ..Self::default() }
+    }
+
+    /// Adds a fact.
+    pub(crate) fn because(mut self, reason: String) -> Self {
+        self.reasons.push(reason);
+        self
+    }
+
+    /// Adds a record the finding rests on.
+    pub(crate) fn resting_on(mut self, origin: Option<Origin>) -> Self {
+        self.rests_on.extend(origin);
+        self
+    }
+}
+
+/// One approval that counts: approved, by somebody.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Approving<'w> {
+    pub(crate) row: &'w ApprovalRow,
+    pub(crate) approver: Key,
+    pub(crate) on_behalf_of: Option<Key>,
+}
+
+/// One grant, weighed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case<'m> {
+    pub(crate) moment: &'m Moment<'m>,
+    pub(crate) grant: &'m GrantRow,
+    pub(crate) held: &'m Held,
+    pub(crate) facts: &'m Facts,
+    /// The controlling request.
+    pub(crate) request: Option<(&'m RequestRow, &'m Asked)>,
+}
+
+impl<'m> Case<'m> {
+    pub(crate) fn new(moment: &'m Moment<'m>, grant: &'m GrantRow, held: &'m Held, facts: &'m Facts) -> Self {
+        let request = facts.controlling.and_then(|r| moment.world.request(r));
+        Self { moment, grant, held, facts, request }
+    }
+
+    pub(crate) fn world(&self) -> &'m World {
+        self.moment.world
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.moment.now
+    }
+
+    pub(crate) fn thresholds(&self) -> &'m Thresholds {
+        self.moment.thresholds()
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.facts.standing
+    }
+
+    /// The controlling request, when it gave the standing `approved`: what the quality checks look at.
+    pub(crate) fn approved(&self) -> Option<(&'m RequestRow, &'m Asked)> {
+        self.request.filter(|_| self.facts.standing == Standing::Approved)
+    }
+
+    /// Whether the standing is another than birthright.
+    pub(crate) fn needs_approval(&self) -> bool {
+        self.facts.standing != Standing::Birthright
+    }
+
+    pub(crate) fn subject(&self) -> Key {
+        self.held.subject
+    }
+
+    pub(crate) fn identity(&self) -> Option<(&'m IdentityRow, Relations)> {
+        self.world().identity(self.held.subject)
+    }
+
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        self.world().kind(self.held.subject)
+    }
+
+    /// The approvals of the controlling request that count.
+    pub(crate) fn approving(&self) -> impl Iterator<Item = Approving<'m>> + use<'m> {
+        self.world().approving(self.request.map(|(r, _)| r))
+    }
+
+    /// Those whose approver is not the subject, the requester or, for a service or agent, its owner.
+    pub(crate) fn independent(&self) -> impl Iterator<Item = Approving<'m>> + use<'m> {
+        let case = *self;
+        let owner =
+            case.identity().filter(|(i, _)| i.kind != Kind::Human).and_then(|(_, relations)| relations.owner);
+        let requester = case.request.and_then(|(_, asked)| asked.requester);
+        case.approving().filter(move |a| {
+            let is = |who: Option<Key>| who.is_some_and(|who| a.approver.same(who));
+            !is(Some(case.held.subject)) && !is(requester) && !is(owner)
+        })
+    }
+
+    /// The policy the controlling request cites, where the catalogue has it.
+    pub(crate) fn policy(&self) -> Option<(&'m PolicyRow, &'m Policy)> {
+        let row = self.request?.1.policy? as usize;
+        Some((self.world().estate.policies.get(row)?, self.world().policies.get(row)?))
+    }
+
+    /// Whether somebody satisfies one of the policy's selectors.
+    pub(crate) fn is_authorised(&self, who: Key, policy: &Policy) -> bool {
+        let world = self.world();
+        let relations = self.identity();
+        let is = |other: Option<Key>| other.is_some_and(|other| who.same(other));
+        policy.approvers.iter().any(|s| match *s {
+            Selector::Identity(id) => is(Some(id)),
+            Selector::Group(group) => world
+                .identity(who)
+                .is_some_and(|(i, _)| i.groups.within(&world.estate.pools.names).contains(&group)),
+            Selector::Manager => is(relations.and_then(|(_, r)| r.manager)),
+            Selector::IdentityOwner => {
+                is(relations.filter(|(i, _)| i.kind != Kind::Human).and_then(|(_, r)| r.owner))
+            }
+            Selector::SystemOwner => is(world.system_owners.get(&self.held.system).copied()),
+            Selector::EntitlementOwner => is(self.held.entitlement.and_then(|e| world.rights.get(&e)?.owner)),
+        })
+    }
+
+    /// Whether the one on whose behalf an approval was given had lent the approver their authority then, and is not
+    /// the one who benefits.
+    pub(crate) fn delegation_is_valid(&self, a: &Approving<'_>, on_behalf_of: Key) -> bool {
+        let lent = |t: Instant| {
+            let spans = self.world().delegations.get(&(on_behalf_of, a.approver));
+            spans.is_some_and(|s| {
+                s.iter().any(|(from, until)| *from <= t && until.is_none_or(|until| t < until))
+            })
+        };
+        !on_behalf_of.same(self.held.subject) && a.row.decided_at.is_some_and(lent)
+    }
+
+    pub(crate) fn person(&self, key: Key) -> &'m str {
+        self.world().person(key)
+    }
+
+    pub(crate) fn text(&self, sym: Sym) -> &'m str {
+        self.world().estate.text(sym)
+    }
+
+    pub(crate) fn account(&self) -> &'m str {
+        self.text(self.grant.account)
+    }
+
+    pub(crate) fn entitlement(&self) -> &'m str {
+        self.text(self.grant.entitlement)
+    }
+
+    pub(crate) fn system(&self) -> &'m str {
+        self.text(self.grant.system)
+    }
+
+    /// `ENTITLEMENT on SYSTEM`
+    pub(crate) fn right(&self) -> String {
+        format!("{} on {}", self.entitlement(), self.system())
+    }
+
+    pub(crate) fn request_id(&self) -> &'m str {
+        self.request.map_or("not known", |(r, _)| self.text(r.id))
+    }
+
+    /// `Request R for ACCOUNT (ENTITLEMENT on SYSTEM)`
+    pub(crate) fn ticket_for(&self) -> String {
+        format!("Request {} for {} ({})", self.request_id(), self.account(), self.right())
+    }
+
+    pub(crate) fn decided_at(&self) -> Option<Instant> {
+        self.request.and_then(|(_, asked)| asked.decided_at)
+    }
+
+    /// `A, B and C`
+    pub(crate) fn names<'a>(&self, approvals: impl Iterator<Item = Approving<'a>>) -> String {
+        let mut names: Vec<&str> = approvals.map(|a| self.person(a.approver)).collect();
+        names.sort_unstable();
+        names.dedup();
+        match names.split_last() {
+            None => "nobody".to_owned(),
+            Some((one, [])) => (*one).to_owned(),
+            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        }
+    }
+}
+
+impl World {
+    /// The approvals of a request that count.
+    pub(crate) fn approving<'w>(
+        &'w self,
+        request: Option<&RequestRow>,
+    ) -> impl Iterator<Item = Approving<'w>> + use<'w> {
+        let span = request.map(|r| r.approvals).unwrap_or_default();
+        let (rows, says): (&[ApprovalRow], &[Say]) =
+            (span.within(&self.estate.pools.approvals), span.within(&self.approvals));
+        rows.iter().zip(says).filter(|(row, _)| row.decision == Decision::Approved).filter_map(
+            |(row, say)| Some(Approving { row, approver: say.approver?, on_behalf_of: say.on_behalf_of }),
+        )
+    }
+
+    /// The key of a person, as it is printed.
+    pub(crate) fn person(&self, key: Key) -> &str {
+        self.people.text(key).map_or("", |s| self.estate.text(s))
+    }
+}
+
+/// One request, for the checks that look at requests whatever is held.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestCase<'m> {
+    pub(crate) moment: &'m Moment<'m>,
+    pub(crate) request: &'m RequestRow,
+    pub(crate) asked: &'m Asked,
+}
+
+impl<'m> RequestCase<'m> {
+    pub(crate) fn items(&self) -> &'m [Item] {
+        self.request.access.within(&self.moment.world.items)
+    }
+
+    pub(crate) fn beneficiaries(&self) -> &'m [Key] {
+        self.request.beneficiaries.within(&self.moment.world.beneficiaries)
+    }
+
+    pub(crate) fn text(&self, sym: Sym) -> &'m str {
+        self.moment.world.estate.text(sym)
+    }
+
+    pub(crate) fn id(&self) -> &'m str {
+        self.text(self.request.id)
+    }
+}
+
+/// One source: the snapshots that speak of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceCase<'m> {
+    pub(crate) moment: &'m Moment<'m>,
+    pub(crate) source: Sym,
+}
+
+impl<'m> SourceCase<'m> {
+    pub(crate) fn snapshots(&self) -> impl Iterator<Item = &'m SnapshotRow> + use<'m> {
+        let source = self.source;
+        self.moment.world.estate.snapshots.iter().filter(move |s| s.source == source)
+    }
+
+    pub(crate) fn text(&self, sym: Sym) -> &'m str {
+        self.moment.world.estate.text(sym)
+    }
+}
+
+/// A time for a sentence.
+pub(crate) fn at(t: Option<Instant>) -> Cow<'static, str> {
+    t.map_or(Cow::Borrowed("not known"), |t| Cow::Owned(t.to_string()))
+}
+
+/// `text`, when the time in it is known; nothing otherwise.
+pub(crate) fn known(t: Option<Instant>, text: impl FnOnce(Instant) -> String) -> String {
+    t.map(text).unwrap_or_default()
+}
+
+/// Whether an identity is no longer in service.
+pub(crate) fn is_gone(i: &IdentityRow) -> bool {
+    i.status != Status::Active
+}
+
+/// Whether two names have one normal form.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    norm(a) == norm(b)
+}

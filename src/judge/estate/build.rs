@@ -1,0 +1,568 @@
+//! From records to rows, and which of two records with the same key stands.
+//!
+//! The later `observed_at` stands. Of two equals the one whose known fields, as canonical text, sort last: the
+//! text is fetched again from where the line was read, and only for such ties, since keeping every line would
+//! cost more memory than everything else together.
+
+use std::hash::{BuildHasher, Hash};
+use std::num::NonZeroU32;
+
+use foldhash::quality::RandomState;
+use hashbrown::{HashMap, HashSet, HashTable};
+
+use super::intern::Sym;
+use super::rows::*;
+use super::{Estate, Pools};
+use crate::model::record::{Evidence, Record, Selector};
+use crate::model::{BadRecord, Instant, Text, canonical_text, norm};
+
+/// Where a line stands, in the reader's own terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Locator(pub u64);
+
+/// Reads lines again: shows the line at each of these places.
+pub type Fetch<'a> = dyn FnMut(&[Locator], &mut dyn FnMut(Locator, &[u8])) -> std::io::Result<()> + 'a;
+
+/// Why a tie between two records of one key could not be settled.
+#[derive(Debug)]
+pub enum TieError {
+    /// The line could not be read again.
+    Fetch(std::io::Error),
+    /// The line is not what it was when it was first read.
+    Changed(BadRecord),
+}
+
+impl std::fmt::Display for TieError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fetch(e) => write!(f, "a record that stands twice could not be read again: {e}"),
+            Self::Changed(e) => write!(f, "the input changed while it was read: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for TieError {}
+
+/// Collects records into an [`Estate`].
+#[derive(Debug, Default)]
+pub struct Builder {
+    estate: Estate,
+    hasher: RandomState,
+    identities: Keyed,
+    systems: Keyed,
+    workflows: Keyed,
+    entitlements: Keyed,
+    policies: Keyed,
+    requests: Keyed,
+    grants: Keyed,
+}
+
+/// Finds the row of a key, and knows the line each row was made from.
+#[derive(Debug, Default)]
+struct Keyed {
+    rows: HashTable<u32>,
+    traces: Vec<Trace>,
+    ties: HashMap<u32, Vec<(Trace, u32)>>,
+}
+
+/// The line a row was made from.
+#[derive(Debug, Clone, Copy)]
+struct Trace {
+    hash: u64,
+    at: Locator,
+}
+
+/// A row that may lose against another of the same key.
+trait KeyedRow {
+    fn origin(&self) -> &Origin;
+}
+
+macro_rules! keyed_rows {
+    ($($row:ty),*) => { $(impl KeyedRow for $row { fn origin(&self) -> &Origin { &self.origin } })* };
+}
+keyed_rows!(IdentityRow, SystemRow, WorkflowRow, EntitlementRow, PolicyRow, RequestRow, GrantRow);
+
+impl Keyed {
+    /// Puts a row in its place. Rows that tie are kept, to be settled by [`Keyed::settle`].
+    fn place<R: KeyedRow>(
+        &mut self,
+        rows: &mut Vec<R>,
+        dropped: &mut u64,
+        row: R,
+        trace: Trace,
+        key: u64,
+        same: impl Fn(&R) -> bool,
+        rehash: impl Fn(&R) -> u64,
+    ) {
+        use std::cmp::Ordering;
+        let get = |rows: &[R], i: u32| rows.get(i as usize).is_some_and(&same);
+        if let Some(&i) = self.rows.find(key, |&i| get(rows, i)) {
+            let (Some(held), Some(held_trace)) = (rows.get_mut(i as usize), self.traces.get_mut(i as usize))
+            else {
+                return;
+            };
+            if held_trace.hash == trace.hash {
+                return;
+            }
+            match row.origin().observed_at.cmp(&held.origin().observed_at) {
+                Ordering::Less => *dropped += 1,
+                Ordering::Greater => {
+                    *dropped += 1 + self.ties.remove(&i).map_or(0, |t| t.len() as u64);
+                    (*held, *held_trace) = (row, trace);
+                }
+                Ordering::Equal => {
+                    let contender = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+                    rows.push(row);
+                    self.traces.push(trace);
+                    self.ties.entry(i).or_default().push((trace, contender));
+                }
+            }
+        } else {
+            let i = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+            rows.push(row);
+            self.traces.push(trace);
+            self.rows.insert_unique(key, i, |&i| rows.get(i as usize).map_or(0, &rehash));
+        }
+    }
+
+    /// The lines that ties must be settled by.
+    fn tied(&self, lines: &mut Vec<Locator>) {
+        for (held, contenders) in &self.ties {
+            lines.extend(self.traces.get(*held as usize).map(|t| t.at));
+            lines.extend(contenders.iter().map(|(trace, _)| trace.at));
+        }
+    }
+
+    /// Settles the ties and takes the losers out.
+    fn settle<R>(&mut self, rows: &mut Vec<R>, dropped: &mut u64, texts: &HashMap<Locator, String>) {
+        let mut losers = vec![];
+        for (held, contenders) in &self.ties {
+            let text = |trace: &Trace| texts.get(&trace.at).map_or("", String::as_str);
+            let Some(trace) = self.traces.get(*held as usize) else { continue };
+            let mut best = (text(trace), *held);
+            for (trace, contender) in contenders {
+                let mut other = (text(trace), *contender);
+                if other.0 != best.0 {
+                    *dropped += 1;
+                }
+                if other.0 > best.0 {
+                    std::mem::swap(&mut best, &mut other);
+                }
+                losers.push(other.1);
+            }
+        }
+        // Contenders that lost to a later observation before their tie was settled were forgotten by `place`, and
+        // their rows stay: every row that neither the key leads to nor a tie made a winner goes.
+        if self.rows.len() < rows.len() {
+            let lost: HashSet<u32> = losers.into_iter().collect();
+            let mut kept: HashSet<u32> = self.rows.iter().copied().collect();
+            kept.extend(self.ties.values().flatten().map(|(_, i)| *i));
+            let mut i = 0;
+            rows.retain(|_| {
+                let keep = kept.contains(&i) && !lost.contains(&i);
+                i += 1;
+                keep
+            });
+        }
+        *self = Self::default();
+    }
+}
+
+impl Builder {
+    /// Takes one record. `at` leads back to its line; `hash` is a hash of the line, by which an exact repetition
+    /// is told without reading it again.
+    pub fn add(&mut self, record: Record<'_>, at: Locator, line: &[u8]) {
+        let trace = Trace { hash: self.hasher.hash_one(line), at };
+        match record {
+            Record::Identity(r) => {
+                let row = IdentityRow {
+                    id: self.sym(&r.id),
+                    kind: r.kind,
+                    status: r.status,
+                    status_since: r.status_since,
+                    owner: self.name(r.owner.as_ref()),
+                    manager: self.name(r.manager.as_ref()),
+                    aliases: self.list(&r.aliases),
+                    accounts: {
+                        let links: Vec<_> =
+                            r.accounts.iter().map(|a| (self.sym(&a.system), self.sym(&a.account))).collect();
+                        Span::of(&mut self.estate.pools.accounts, links)
+                    },
+                    groups: {
+                        let groups: Vec<_> = r.groups.iter().map(|g| self.sym(&norm(g))).collect();
+                        Span::of(&mut self.estate.pools.names, groups)
+                    },
+                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                };
+                let (key, hasher) = (row.id, &self.hasher);
+                let hash = hasher.hash_one(key);
+                let Estate { identities: rows, dropped, .. } = &mut self.estate;
+                self.identities.place(
+                    rows,
+                    dropped,
+                    row,
+                    trace,
+                    hash,
+                    |r| r.id == key,
+                    |r| hasher.hash_one(r.id),
+                );
+            }
+            Record::System(r) => {
+                let row = SystemRow {
+                    id: self.sym(&r.id),
+                    aliases: self.list(&r.aliases),
+                    owner: self.name(r.owner.as_ref()),
+                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                };
+                let (key, hasher) = (row.id, &self.hasher);
+                let hash = hasher.hash_one(key);
+                let Estate { systems: rows, dropped, .. } = &mut self.estate;
+                self.systems.place(
+                    rows,
+                    dropped,
+                    row,
+                    trace,
+                    hash,
+                    |r| r.id == key,
+                    |r| hasher.hash_one(r.id),
+                );
+            }
+            Record::Workflow(r) => {
+                let row = WorkflowRow {
+                    id: self.sym(&r.id),
+                    owner: self.name(r.owner.as_ref()),
+                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                };
+                let (key, hasher) = (row.id, &self.hasher);
+                let hash = hasher.hash_one(key);
+                let Estate { workflows: rows, dropped, .. } = &mut self.estate;
+                self.workflows.place(
+                    rows,
+                    dropped,
+                    row,
+                    trace,
+                    hash,
+                    |r| r.id == key,
+                    |r| hasher.hash_one(r.id),
+                );
+            }
+            Record::Entitlement(r) => {
+                let row = EntitlementRow {
+                    system: self.sym(&r.system),
+                    id: self.sym(&r.id),
+                    aliases: self.list(&r.aliases),
+                    risk: r.risk,
+                    owner: self.name(r.owner.as_ref()),
+                    includes: r
+                        .includes
+                        .iter()
+                        .map(|i| IncludeRow {
+                            system: self.name(i.system.as_ref()),
+                            entitlement: self.sym(&i.entitlement),
+                            scope: i.scope.as_ref().map(|s| self.sym(s)),
+                        })
+                        .collect(),
+                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                };
+                let (key, hasher) = ((row.system, row.id), &self.hasher);
+                let hash = hasher.hash_one(key);
+                let Estate { entitlements: rows, dropped, .. } = &mut self.estate;
+                let key_of = |r: &EntitlementRow| (r.system, r.id);
+                self.entitlements.place(
+                    rows,
+                    dropped,
+                    row,
+                    trace,
+                    hash,
+                    |r| key_of(r) == key,
+                    |r| hasher.hash_one(key_of(r)),
+                );
+            }
+            Record::Policy(r) => {
+                let row = PolicyRow {
+                    id: self.sym(&r.id),
+                    title: self.name(r.title.as_ref()),
+                    in_force_from: r.in_force_from,
+                    in_force_until: r.in_force_until,
+                    max_ttl: r.max_ttl,
+                    review_every: r.review_every,
+                    approvers: r.approvers.iter().map(|s| self.selector(s)).collect(),
+                    min_approvers: r.min_approvers.unwrap_or(1),
+                    applies_to: r
+                        .applies_to
+                        .iter()
+                        .map(|t| (self.sym(&t.system), t.entitlement.as_ref().map(|e| self.sym(e))))
+                        .collect(),
+                    identity_kinds: r.identity_kinds.iter().copied().collect(),
+                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                };
+                let (key, hasher) = (row.id, &self.hasher);
+                let hash = hasher.hash_one(key);
+                let Estate { policies: rows, dropped, .. } = &mut self.estate;
+                self.policies.place(
+                    rows,
+                    dropped,
+                    row,
+                    trace,
+                    hash,
+                    |r| r.id == key,
+                    |r| hasher.hash_one(r.id),
+                );
+            }
+            Record::Delegation(r) => {
+                let row = DelegationRow {
+                    from: self.sym(&r.from),
+                    to: self.sym(&r.to),
+                    starts_at: r.starts_at,
+                    ends_at: r.ends_at,
+                };
+                self.estate.delegations.push(row);
+            }
+            Record::Request(r) => self.request(&r, trace),
+            Record::Grant(r) => self.grant(&r, trace),
+            Record::Usage(r) => {
+                let row = UsageRow {
+                    system: self.sym(&r.system),
+                    account: self.sym(&r.account),
+                    entitlement: self.name(r.entitlement.as_ref()),
+                    last_used_at: r.last_used_at,
+                    tracked_since: r.tracked_since,
+                    attribution: r.attribution,
+                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                };
+                self.estate.usages.push(row);
+            }
+            Record::Certification(r) => {
+                let row = CertificationRow {
+                    system: self.sym(&r.system),
+                    account: self.sym(&r.account),
+                    reviewer: self.sym(&r.reviewer),
+                    decided_at: r.decided_at,
+                    decision: r.decision,
+                    entitlement: self.name(r.entitlement.as_ref()),
+                    scope: r.scope.as_ref().map(|s| self.sym(s)),
+                    next_review_by: r.next_review_by,
+                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                };
+                self.estate.certifications.push(row);
+            }
+            Record::Exception(r) => {
+                let row = ExceptionRow {
+                    check: self.sym(&r.check),
+                    accepted_by: self.sym(&r.accepted_by),
+                    reason: self.sym(&r.reason),
+                    expires_at: r.expires_at,
+                    finding: self.name(r.finding.as_ref()),
+                    system: self.name(r.system.as_ref()),
+                    account: self.name(r.account.as_ref()),
+                    entitlement: self.name(r.entitlement.as_ref()),
+                };
+                self.estate.exceptions.push(row);
+            }
+            Record::Snapshot(r) => {
+                let row = SnapshotRow {
+                    source: self.sym(&r.source),
+                    taken_at: r.taken_at,
+                    complete: r.complete,
+                    provides: r.provides.iter().copied().collect(),
+                    systems: r.systems.iter().map(|s| self.sym(s)).collect(),
+                    reason: self.name(r.reason.as_ref()),
+                    origin: self.origin(Some(&r.source), r.observed_at, r.evidence.as_ref()),
+                };
+                self.estate.snapshots.push(row);
+            }
+        }
+    }
+
+    fn request(&mut self, r: &crate::model::record::Request<'_>, trace: Trace) {
+        let items: Vec<_> = r
+            .access
+            .iter()
+            .map(|a| ItemRow {
+                system: self.sym(&a.system),
+                entitlement: self.sym(&a.entitlement),
+                scope: a.scope.as_ref().map(|s| self.sym(s)),
+            })
+            .collect();
+        let approvals: Vec<_> = r
+            .approvals
+            .iter()
+            .map(|a| ApprovalRow {
+                approver: self.name(a.approver.as_ref()),
+                on_behalf_of: self.name(a.on_behalf_of.as_ref()),
+                decided_at: a.decided_at,
+                decision: a.decision,
+            })
+            .collect();
+        let changes: Vec<_> = r
+            .changes
+            .iter()
+            .map(|c| ChangeRow { at: c.at, by: self.name(c.by.as_ref()), field: self.sym(&c.field) })
+            .collect();
+        let beneficiaries: Vec<_> = r.beneficiaries.iter().filter_map(|b| self.name(Some(b))).collect();
+        let row = RequestRow {
+            source: self.sym(&r.source),
+            id: self.sym(&r.id),
+            url: self.name(r.url.as_ref()),
+            requester: self.name(r.requester.as_ref()),
+            policy: self.name(r.policy.as_ref()),
+            workflow: self.name(r.workflow.as_ref()),
+            beneficiaries: Span::of(&mut self.estate.pools.beneficiaries, beneficiaries),
+            access: Span::of(&mut self.estate.pools.items, items),
+            approvals: Span::of(&mut self.estate.pools.approvals, approvals),
+            changes: Span::of(&mut self.estate.pools.changes, changes),
+            requested_at: r.requested_at,
+            decided_at: r.decided_at,
+            valid_from: r.valid_from,
+            expires_at: r.expires_at,
+            ttl: r.ttl,
+            review_by: r.review_by,
+            completed_at: r.completed_at,
+            state: r.state,
+            intent: r.intent,
+            emergency: r.emergency,
+            justified: r.justification.as_ref().is_some_and(|j| !j.trim().is_empty()),
+            origin: self.origin(Some(&r.source), r.observed_at, r.evidence.as_ref()),
+        };
+        let (key, hasher) = ((row.source, row.id), &self.hasher);
+        let hash = hasher.hash_one(key);
+        let Estate { requests: rows, dropped, .. } = &mut self.estate;
+        let key_of = |r: &RequestRow| (r.source, r.id);
+        self.requests.place(
+            rows,
+            dropped,
+            row,
+            trace,
+            hash,
+            |r| key_of(r) == key,
+            |r| hasher.hash_one(key_of(r)),
+        );
+    }
+
+    fn grant(&mut self, r: &crate::model::record::Grant<'_>, trace: Trace) {
+        let steps: Vec<_> = r
+            .path
+            .iter()
+            .map(|s| StepRow { system: self.name(s.system.as_ref()), entitlement: self.sym(&s.entitlement) })
+            .collect();
+        let row = GrantRow {
+            system: self.sym(&r.system),
+            account: self.sym(&r.account),
+            entitlement: self.sym(&r.entitlement),
+            scope: r.scope.as_ref().map(|s| self.sym(s)),
+            path: Span::of(&mut self.estate.pools.steps, steps),
+            granted_by: self.name(r.granted_by.as_ref()),
+            ticket: self.name(r.ticket.as_ref()),
+            granted_at: r.granted_at,
+            expires_at: r.expires_at,
+            last_used_at: r.last_used_at,
+            usage_tracked_since: r.usage_tracked_since,
+            use_attribution: r.use_attribution,
+            mode: r.mode,
+            origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+        };
+        let hasher = &self.hasher;
+        let Estate { grants: rows, dropped, pools: Pools { steps, .. }, .. } = &mut self.estate;
+        let steps: &[StepRow] = steps;
+        let hash_of = |r: &GrantRow| {
+            let mut h = hasher.build_hasher();
+            (r.system, r.account, r.entitlement, r.scope, r.path.within(steps)).hash(&mut h);
+            std::hash::Hasher::finish(&h)
+        };
+        let (system, account, entitlement, scope, path) =
+            (row.system, row.account, row.entitlement, row.scope, row.path);
+        let same = |r: &GrantRow| {
+            (r.account, r.system, r.entitlement, r.scope) == (account, system, entitlement, scope)
+                && r.path.within(steps) == path.within(steps)
+        };
+        let hash = hash_of(&row);
+        self.grants.place(rows, dropped, row, trace, hash, same, hash_of);
+    }
+
+    fn selector(&mut self, s: &Selector<'_>) -> SelectorRow {
+        match s {
+            Selector::Identity(id) => SelectorRow::Identity(self.sym(id)),
+            Selector::Group(name) => SelectorRow::Group(self.sym(&norm(name))),
+            Selector::Manager => SelectorRow::Manager,
+            Selector::IdentityOwner => SelectorRow::IdentityOwner,
+            Selector::SystemOwner => SelectorRow::SystemOwner,
+            Selector::EntitlementOwner => SelectorRow::EntitlementOwner,
+        }
+    }
+
+    fn sym(&mut self, text: &str) -> Sym {
+        self.estate.names.intern(text)
+    }
+
+    /// An optional name; a blank one is as good as none (exports write what they do not know as `""`).
+    fn name(&mut self, text: Option<&Text<'_>>) -> Option<Sym> {
+        text.filter(|t| !t.trim().is_empty()).map(|t| self.sym(t))
+    }
+
+    fn list(&mut self, texts: &[Text<'_>]) -> Span {
+        let syms: Vec<_> = texts.iter().filter_map(|t| self.name(Some(t))).collect();
+        Span::of(&mut self.estate.pools.names, syms)
+    }
+
+    fn origin(
+        &mut self,
+        source: Option<&Text<'_>>,
+        observed_at: Option<Instant>,
+        evidence: Option<&Evidence<'_>>,
+    ) -> Origin {
+        let source = self.name(source);
+        let evidence = evidence.and_then(|e| {
+            let row = EvidenceRow {
+                source: self.name(e.source.as_ref()),
+                id: self.name(e.id.as_ref()),
+                sha256: self.name(e.sha256.as_ref()),
+                collected_at: e.collected_at,
+            };
+            self.estate.evidence.push(row);
+            u32::try_from(self.estate.evidence.len()).ok().and_then(NonZeroU32::new)
+        });
+        Origin { source, observed_at, evidence }
+    }
+
+    /// Settles ties and hands the estate over. `fetch` reads lines again: it is given their places in ascending order,
+    /// once, and shows each line with its place.
+    ///
+    /// # Errors
+    /// When a line that must be compared cannot be read again or has changed.
+    pub fn finish(mut self, fetch: &mut Fetch<'_>) -> Result<Estate, TieError> {
+        let mut lines = vec![];
+        self.identities.tied(&mut lines);
+        self.systems.tied(&mut lines);
+        self.workflows.tied(&mut lines);
+        self.entitlements.tied(&mut lines);
+        self.policies.tied(&mut lines);
+        self.requests.tied(&mut lines);
+        self.grants.tied(&mut lines);
+        let mut texts: HashMap<Locator, String> = HashMap::new();
+        if !lines.is_empty() {
+            lines.sort_unstable();
+            lines.dedup();
+            let mut changed = None;
+            let mut show = |at: Locator, line: &[u8]| match canonical_text(line) {
+                Ok(text) => {
+                    texts.insert(at, text);
+                }
+                Err(e) => changed = Some(e),
+            };
+            fetch(&lines, &mut show).map_err(TieError::Fetch)?;
+            if let Some(e) = changed {
+                return Err(TieError::Changed(e));
+            }
+        }
+        let e = &mut self.estate;
+        self.identities.settle(&mut e.identities, &mut e.dropped, &texts);
+        self.systems.settle(&mut e.systems, &mut e.dropped, &texts);
+        self.workflows.settle(&mut e.workflows, &mut e.dropped, &texts);
+        self.entitlements.settle(&mut e.entitlements, &mut e.dropped, &texts);
+        self.policies.settle(&mut e.policies, &mut e.dropped, &texts);
+        self.requests.settle(&mut e.requests, &mut e.dropped, &texts);
+        self.grants.settle(&mut e.grants, &mut e.dropped, &texts);
+        e.names.shrink();
+        Ok(self.estate)
+    }
+}
