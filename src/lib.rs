@@ -1,2 +1,3 @@
 //! Counterfoil.
 pub mod model;
+pub mod report;
