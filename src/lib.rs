@@ -3,3 +3,4 @@ pub mod config;
 pub mod intake;
 pub mod judge;
 pub mod model;
+pub mod report;
