@@ -1,2 +1,3 @@
 //! Counterfoil.
+pub mod connect;
 pub mod model;

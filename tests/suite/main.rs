@@ -1,1 +1,2 @@
 //! The one test binary: every test of the product as a whole.
+mod connectors;
