@@ -1,29 +1,76 @@
-//! scratch
-use std::io::Write;
-use std::path::Path;
-fn main() {
-    let a: Vec<String> = std::env::args().collect();
-    let get = |k: &str| a.iter().position(|x| x == k).map(|i| a[i + 1].clone());
-    let config = get("--config")
-        .map(|c| counterfoil::config::Config::load(Path::new(&c)).unwrap())
-        .unwrap_or_default();
-    let now = counterfoil::model::Instant::parse(&get("--now").unwrap()).unwrap();
-    let t = std::time::Instant::now();
-    let taken = counterfoil::intake::read(
-        &[counterfoil::intake::source_of_argument(Path::new(&get("--records").unwrap()))],
-        counterfoil::intake::Options { threads: 2, rejects: None, now, progress: &|_| {} },
-    )
-    .unwrap();
-    eprintln!("read {:?}", t.elapsed());
-    let s = config.settings();
-    let w = counterfoil::judge::World::new(taken.estate, &s);
-    eprintln!("world {:?}", t.elapsed());
-    let j = counterfoil::judge::judge(&w, &s, now, 2, &|_| {});
-    eprintln!("judge {:?} {}", t.elapsed(), j.len());
-    let mut out = std::io::BufWriter::new(std::io::stdout());
-    for f in j.findings(&()) {
-        serde_json::to_writer(&mut out, &f).unwrap();
-        out.write_all(b"\n").unwrap();
+//! The binary: all it does is in the library.
+
+use clap::{Parser, Subcommand};
+use counterfoil::connect::{Catalog, PullOptions, Settings, pull_files};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the records of files.
+    Pull {
+        /// Name of the connector.
+        #[arg(long)]
+        connector: String,
+        /// A file; may be given several times.
+        #[arg(long = "file", required = true)]
+        files: Vec<PathBuf>,
+        /// A setting, as key=value.
+        #[arg(long = "set")]
+        set: Vec<String>,
+        /// When the export was taken.
+        #[arg(long, default_value = "2026-06-01T00:00:00Z")]
+        taken_at: String,
+        /// Id of the source; the connector's name without it.
+        #[arg(long)]
+        source: Option<String>,
+        /// A folder of connectors.
+        #[arg(long)]
+        connectors: Option<PathBuf>,
+        /// Pass over bad rows.
+        #[arg(long)]
+        skip_bad_rows: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let Command::Pull { connector, files, set, taken_at, source, connectors, skip_bad_rows } =
+        Arguments::parse().command;
+    let run = || -> Result<(), String> {
+        let catalog = Catalog::load(connectors.as_deref())?;
+        let connector = catalog.get(&connector)?;
+        let settings = Settings::parse(&connector.manifest, set.iter().map(String::as_str))?;
+        let source = source.unwrap_or_else(|| connector.name().to_owned());
+        let options = PullOptions { source, taken_at, skip_bad_rows };
+        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        let summary = pull_files(
+            connector,
+            &settings,
+            &options,
+            &files,
+            &mut |line| writeln!(out, "{line}"),
+            &mut |_| {},
+        )
+        .map_err(|error| error.to_string())?;
+        out.flush().map_err(|error| error.to_string())?;
+        for reject in &summary.rejects {
+            let _ = writeln!(std::io::stderr(), "passed over: {reject}");
+        }
+        let _ = writeln!(std::io::stderr(), "{} rows, {} records", summary.rows, summary.records);
+        Ok(())
+    };
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            let _ = writeln!(std::io::stderr(), "error: {message}");
+            ExitCode::from(2)
+        }
     }
-    eprintln!("write {:?}", t.elapsed());
 }

@@ -108,7 +108,7 @@ pub fn write_canonical_text(s: &str, out: &mut String) {
 }
 
 /// A number as RFC 8785 writes it: as an ECMAScript double.
-fn canonical_number(n: &serde_json::Number) -> String {
+pub fn canonical_number(n: &serde_json::Number) -> String {
     let Some(f) = n.as_f64() else { return n.to_string() };
     if f == 0.0 {
         return "0".into();

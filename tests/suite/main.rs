@@ -1,3 +1,5 @@
 //! The one test binary: every test of the product as a whole.
+
+mod connectors;
 mod ocsf;
 mod report;

@@ -1,0 +1,83 @@
+//! Every limit the file transport and the maps keep, in one place, each with its reason.
+//!
+//! An export is written by somebody else, so its size, depth and width are hostile until counted. A limit that
+//! is met ends the pull with an error that names the limit and the place, never with a partial result that looks
+//! whole.
+
+/// Bytes one input may have after decompression: 16 GiB. More than any ticket export seen (the largest Jira
+/// instances write well below 2 GiB), and small enough to end within minutes.
+pub const MAX_DECODED_BYTES: u64 = 16 << 30;
+
+/// How many times larger than its compressed form an input may become. Plain deflate stays below about 1,030:1
+/// and real exports (JSON, CSV, XML) below about 40:1, so 200:1 tells a bomb from a repetitive export.
+pub const MAX_RATIO: u64 = 200;
+
+/// Decompressed bytes below which the ratio is not looked at: 1 MiB. A small file of blanks compresses better than
+/// [`MAX_RATIO`] and harms nobody.
+pub const RATIO_FREE_BYTES: u64 = 1 << 20;
+
+/// Entries one zip file may list.
+pub const MAX_ZIP_ENTRIES: usize = 10_000;
+
+/// Bytes a spreadsheet (XLSX) may unpack to: 1 GiB. Its shared strings are held in memory as a whole.
+pub const MAX_XLSX_BYTES: u64 = 1 << 30;
+
+/// Bytes of a compressed XLSX, which is held in memory when it comes out of another compression: 256 MiB.
+pub const MAX_XLSX_FILE_BYTES: u64 = 256 << 20;
+
+/// Bytes of one row in its raw form: 16 MiB, the same as one line of `spec/records.md`.
+pub const MAX_ROW_BYTES: u64 = 16 << 20;
+
+/// Bytes of one row where the whole document is the row (an IAM authorization-details file): 256 MiB.
+pub const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
+
+/// Bytes of what a document says outside its rows (`$head`): 4 MiB.
+pub const MAX_HEAD_BYTES: u64 = 4 << 20;
+
+/// Bytes of one cell of a CSV: 16 MiB.
+pub const MAX_FIELD_BYTES: usize = 16 << 20;
+
+/// Columns of a table. A real Jira export has 2,261.
+pub const MAX_COLUMNS: usize = 20_000;
+
+/// Rows of one file.
+pub const MAX_ROWS: u64 = 50_000_000;
+
+/// Rows a sheet of an XLSX can have, by the format's own definition (ECMA-376).
+pub const MAX_SHEET_ROWS: u32 = 1_048_576;
+
+/// Columns a sheet of an XLSX can have, by the format's own definition (ECMA-376).
+pub const MAX_SHEET_COLUMNS: u32 = 16_384;
+
+/// Cells of one sheet: 100 million.
+pub const MAX_SHEET_CELLS: u64 = 100_000_000;
+
+/// Levels of nesting in JSON, the same as for a record.
+pub const MAX_JSON_DEPTH: usize = 64;
+
+/// Levels of nesting in XML.
+pub const MAX_XML_DEPTH: usize = 64;
+
+/// Attributes of one XML element.
+pub const MAX_XML_ATTRIBUTES: usize = 256;
+
+/// Records one row may be mapped to. One authorization-details document is one row, so this is generous.
+pub const MAX_RECORDS_PER_ROW: u64 = 5_000_000;
+
+/// Levels of nesting of a value that comes out of a map.
+pub const MAX_OUTPUT_DEPTH: usize = 64;
+
+/// Bytes of a manifest, a map or a page of a connector folder: 1 MiB.
+pub const MAX_CONNECTOR_FILE_BYTES: u64 = 1 << 20;
+
+/// Bytes a compiled regular expression of a setting may take: 4 MiB.
+pub const MAX_PATTERN_BYTES: usize = 4 << 20;
+
+/// Compiled patterns kept at hand by one map.
+pub const MAX_CACHED_PATTERNS: usize = 256;
+
+/// Rows that `--skip-bad-records` lists one by one; the others are counted.
+pub const MAX_LISTED_REJECTS: usize = 1_000;
+
+/// Records held in memory while their parts are being joined (see `merge` in a manifest).
+pub const MAX_HELD_RECORDS: usize = 5_000_000;

@@ -1,0 +1,32 @@
+//! Connectors: from the exports of other products to records.
+//!
+//! A connector is a folder: `manifest.toml` (what it reads, which settings it has), `map.jq` (a row to records),
+//! `README.md` (its page) and fixtures (its exam). The engine here knows no product. A pull goes
+//!
+//! ```text
+//! file ─ archive ─ encoding ─ recognise ─ rows ─ map.jq ─ merge ─ record ─ JSONL
+//!        gz zst zip  UTF-8 …    shape      JSON             parts    stamp, validate
+//! ```
+//!
+//! - [`manifest`], [`settings`], [`catalog`]: what there is and what a site said about it.
+//! - [`decode`]: bytes to rows, streaming, with the limits of [`limits`].
+//! - [`map`]: jq with a few functions of our own; [`dates`] reads times.
+//! - [`pull`]: puts it together.
+
+pub mod catalog;
+pub mod dates;
+pub mod decode;
+pub mod error;
+pub mod limits;
+pub mod manifest;
+pub mod map;
+mod merge;
+pub mod pull;
+pub mod record;
+pub mod settings;
+
+pub use catalog::{Catalog, Connector, Origin};
+pub use error::{Place, PullError};
+pub use manifest::Manifest;
+pub use pull::{Progress, PullOptions, PullSummary, pull_files};
+pub use settings::Settings;

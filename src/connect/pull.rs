@@ -1,0 +1,298 @@
+//! One pull: files in, records out, and the end mark that says whether this was all.
+
+use super::catalog::Connector;
+use super::decode::{self, Row, archive};
+use super::error::{Place, PullError};
+use super::limits::{MAX_LISTED_REJECTS, MAX_RECORDS_PER_ROW};
+use super::manifest::MapKind;
+use super::map::{Bindings, Program, sha256};
+use super::merge::Held;
+use super::record::{self, Stamp};
+use super::settings::Settings;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+/// What the caller decides about a pull.
+#[derive(Debug, Clone)]
+pub struct PullOptions {
+    /// Id of the source: what records carry as `source`.
+    pub source: String,
+    /// When the export was taken, RFC 3339 with an offset: what records carry as `observed_at`.
+    pub taken_at: String,
+    /// Pass over bad rows, count them, and call the pull incomplete.
+    pub skip_bad_rows: bool,
+}
+
+/// How far a pull has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// The file being read.
+    pub file: &'a str,
+    /// Bytes read from it so far (each file is read more than once).
+    pub bytes: u64,
+    /// Its size on disk.
+    pub size: u64,
+    /// Rows of all files so far.
+    pub rows: u64,
+    /// Records handed on so far.
+    pub records: u64,
+}
+
+/// What came of a pull.
+#[derive(Debug, Clone, Default)]
+pub struct PullSummary {
+    /// Rows read.
+    pub rows: u64,
+    /// Records handed on, the end mark not counted.
+    pub records: u64,
+    /// Rows passed over as bad.
+    pub bad_rows: u64,
+    /// The first of them, as messages with their place.
+    pub rejects: Vec<String>,
+    /// Parts that fitted no record.
+    pub orphans: u64,
+    /// Why the pull is not complete; empty when it is.
+    pub reasons: Vec<String>,
+}
+
+/// Rows between two reports of progress.
+const REPORT_EVERY: u64 = 256;
+
+/// Reads files through a connector and hands on each record as one line without its line end.
+///
+/// Records come in the order of the files and of their rows. The last record is the end mark (`snapshot`).
+///
+/// # Errors
+/// The first thing that is wrong, with its place. Records before it were handed on, without an end mark.
+pub fn pull_files(
+    connector: &Connector,
+    settings: &Settings,
+    options: &PullOptions,
+    files: &[PathBuf],
+    sink: &mut dyn FnMut(&str) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PullSummary, PullError> {
+    if !super::dates::is_rfc3339(&options.taken_at) {
+        return Err(PullError::Setting(format!(
+            "`taken-at` is `{}`: expected an RFC 3339 time with an offset",
+            options.taken_at
+        )));
+    }
+    let program = match (&connector.manifest.map, &connector.map) {
+        (MapKind::Jq, Some(text)) => Some(
+            Program::compile(text, &format!("connectors/{}/map.jq", connector.name()))
+                .map_err(PullError::Connector)?,
+        ),
+        _ => None,
+    };
+    let mut pull = Pull {
+        connector,
+        options,
+        stamp: Stamp { source: options.source.clone(), taken_at: options.taken_at.clone() },
+        program,
+        held: Held::new(&connector.manifest.merge),
+        systems: BTreeSet::new(),
+        summary: PullSummary::default(),
+        sink,
+    };
+    for file in files {
+        for input in archive::open(file)? {
+            pull.input(&input, settings, progress)?;
+        }
+    }
+    pull.finish()
+}
+
+/// The state of a pull.
+struct Pull<'p> {
+    connector: &'p Connector,
+    options: &'p PullOptions,
+    stamp: Stamp,
+    program: Option<Program>,
+    held: Held,
+    systems: BTreeSet<String>,
+    summary: PullSummary,
+    sink: &'p mut dyn FnMut(&str) -> io::Result<()>,
+}
+
+impl Pull<'_> {
+    fn input(
+        &mut self,
+        input: &archive::Input,
+        settings: &Settings,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), PullError> {
+        let recognised = decode::recognise(input, &self.connector.manifest, settings)?;
+        let shapes = &self.connector.manifest.shapes;
+        let Some(shape) = shapes.iter().find(|shape| shape.name == recognised.shape) else {
+            return Err(input.error("no shape"));
+        };
+        let all = Value::Object(settings.as_object().clone());
+        let bindings = Bindings::new(&all, &shape.name, &input.base, &recognised.head);
+        let size = input.disk_size();
+        let rows = decode::rows(input, &recognised, shape, settings, &mut |row, at| {
+            self.summary.rows += 1;
+            if self.summary.rows % REPORT_EVERY == 1 {
+                progress(Progress {
+                    file: &input.shown,
+                    bytes: input.meter.raw.get(),
+                    size,
+                    rows: self.summary.rows,
+                    records: self.summary.records,
+                });
+            }
+            match row.and_then(|row| self.row(input, &row, at, &bindings)) {
+                Err(error @ PullError::Row { .. }) if self.options.skip_bad_rows => {
+                    self.summary.bad_rows += 1;
+                    if self.summary.rejects.len() < MAX_LISTED_REJECTS {
+                        self.summary.rejects.push(error.to_string());
+                    }
+                    Ok(())
+                }
+                other => other,
+            }
+        })?;
+        if shape.suspicious_rows == Some(rows) {
+            self.reason(format!(
+                "{} has exactly {rows} rows, the number at which the product cuts an export off",
+                input.base
+            ));
+        }
+        Ok(())
+    }
+
+    /// Maps one row. Nothing of a bad row is handed on.
+    fn row(
+        &mut self,
+        input: &archive::Input,
+        row: &Row,
+        at: &str,
+        bindings: &Bindings,
+    ) -> Result<(), PullError> {
+        let place = || Place { line: row.line, ..Place::file(input.shown.clone()).at_row(row.number) };
+        let bad = |message: String| PullError::row(place(), message);
+        let mut results: Vec<Map<String, Value>> = Vec::new();
+        let mut count = 0u64;
+        let mut take = |value: Value| {
+            count += 1;
+            if count > MAX_RECORDS_PER_ROW {
+                return Err(format!("the map made more than {MAX_RECORDS_PER_ROW} records of one row"));
+            }
+            match value {
+                Value::Object(record) => {
+                    results.push(record);
+                    Ok(())
+                }
+                Value::Null => Ok(()),
+                _ => Err("the map made something that is no object".to_owned()),
+            }
+        };
+        match &self.program {
+            Some(program) => program.run(&row.value, row.number, at, bindings, &mut take).map_err(bad)?,
+            None => take(row.value.clone()).map_err(bad)?,
+        }
+        let digest = sha256(record::canonical(&row.value).as_bytes());
+        let fallback = format!("{}#{}", input.base, row.number);
+        let mut lines = Vec::with_capacity(results.len());
+        for mut result in results {
+            let kind = result.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+            match kind.as_str() {
+                "incomplete" => {
+                    let reason = result.get("reason").and_then(Value::as_str).unwrap_or("said by the export");
+                    lines.push(Line::Reason(reason.to_owned()));
+                }
+                "covers" => {
+                    let systems = result.get("systems").and_then(Value::as_array);
+                    let names = systems.into_iter().flatten().filter_map(Value::as_str);
+                    lines.extend(names.map(|name| Line::Covers(name.to_owned())));
+                }
+                "part" => lines.push(Line::Part(result)),
+                "snapshot" if self.program.is_some() => {
+                    return Err(bad("the map made a `snapshot`: the pull writes that itself".into()));
+                }
+                _ => {
+                    self.stamp.complete(&mut result, &digest, &fallback);
+                    let line = record::line(&result);
+                    record::validate(&line).map_err(|message| bad(format!("{kind} record: {message}")))?;
+                    lines.push(Line::Record(result, line));
+                }
+            }
+        }
+        for line in lines {
+            match line {
+                Line::Reason(reason) => self.reason(reason),
+                Line::Covers(system) => drop(self.systems.insert(system)),
+                Line::Part(part) => self.held.part(part).map_err(bad)?,
+                Line::Record(record, line) => {
+                    let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
+                    if kind == "grant"
+                        && let Some(system) = record.get("system").and_then(Value::as_str)
+                        && !self.systems.contains(system)
+                    {
+                        self.systems.insert(system.to_owned());
+                    }
+                    if self.held.holds(kind) {
+                        self.held.record(record).map_err(bad)?;
+                    } else {
+                        self.emit(&line)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self, line: &str) -> Result<(), PullError> {
+        self.summary.records += 1;
+        (self.sink)(line).map_err(PullError::Output)
+    }
+
+    fn reason(&mut self, reason: String) {
+        if !self.summary.reasons.contains(&reason) && self.summary.reasons.len() < MAX_REASONS {
+            self.summary.reasons.push(reason);
+        }
+    }
+
+    fn finish(mut self) -> Result<PullSummary, PullError> {
+        let (records, orphans) = std::mem::take(&mut self.held).joined();
+        self.summary.orphans = orphans;
+        for record in records {
+            let line = record::line(&record);
+            record::validate(&line).map_err(|message| {
+                let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
+                PullError::Connector(format!("a {kind} record is wrong once its parts are joined: {message}"))
+            })?;
+            self.emit(&line)?;
+        }
+        if self.summary.bad_rows > 0 {
+            self.reason(format!("{} bad rows were passed over", self.summary.bad_rows));
+        }
+        if self.connector.manifest.map == MapKind::Records {
+            // The records bring their own end marks, if they were pulled by a connector.
+            return Ok(self.summary);
+        }
+        let systems: Vec<String> = self.systems.iter().cloned().collect();
+        let snapshot = self.stamp.snapshot(
+            &self.connector.manifest.provides,
+            &systems,
+            self.summary.records,
+            &self.summary.reasons,
+        );
+        let line = record::line(&snapshot);
+        (self.sink)(&line).map_err(PullError::Output)?;
+        Ok(self.summary)
+    }
+}
+
+/// Reasons for being incomplete that are kept.
+const MAX_REASONS: usize = 20;
+
+/// What one result of a map turned out to be.
+enum Line {
+    Record(Map<String, Value>, String),
+    Part(Map<String, Value>),
+    Reason(String),
+    Covers(String),
+}
