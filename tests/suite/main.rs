@@ -1,1 +1,3 @@
 //! The one test binary: every test of the product as a whole.
+
+mod reference;
