@@ -57,10 +57,9 @@ pub fn checks(estate: &Estate, grant: &Value, stand: &Stand) -> Vec<&'static str
     // "g.ticket is set and no request with that id covers g (not when standing is unknown)"
     if let Some(ticket) = text(grant, "ticket")
         && stand.name != "unknown"
-        && !estate
-            .requests
-            .iter()
-            .any(|request| norm(text(request, "id").unwrap()) == norm(ticket) && estate.covers(request, grant))
+        && !estate.requests.iter().any(|request| {
+            norm(text(request, "id").unwrap()) == norm(ticket) && estate.covers(request, grant)
+        })
     {
         fired.push("cited-ticket-invalid");
     }

@@ -89,8 +89,12 @@ fn the_published_cases_hold() {
         want.sort();
         if got != want {
             wrong += &format!("{}: {}\n", path.display(), case["why"]);
-            want.iter().filter(|one| !got.contains(one)).for_each(|one| wrong += &format!("  missing {one:?}\n"));
-            got.iter().filter(|one| !want.contains(one)).for_each(|one| wrong += &format!("  extra   {one:?}\n"));
+            want.iter()
+                .filter(|one| !got.contains(one))
+                .for_each(|one| wrong += &format!("  missing {one:?}\n"));
+            got.iter()
+                .filter(|one| !want.contains(one))
+                .for_each(|one| wrong += &format!("  extra   {one:?}\n"));
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

@@ -68,7 +68,8 @@ fn not_fulfilled(estate: &Estate, request: &Value, findings: &mut Vec<Finding>) 
                 continue;
             }
             said.push(person.shown());
-            let mut finding = people::request_finding(estate, request, "approval-not-fulfilled", Some(&right));
+            let mut finding =
+                people::request_finding(estate, request, "approval-not-fulfilled", Some(&right));
             finding.item = Some(index);
             finding.beneficiary = Some(person.shown());
             findings.push(finding);
@@ -81,7 +82,8 @@ fn not_fulfilled(estate: &Estate, request: &Value, findings: &mut Vec<Finding>) 
 fn unreconcilable(estate: &Estate, request: &Value, findings: &mut Vec<Finding>) {
     let named = |item: &Value| {
         let system = estate.system(text(item, "system").unwrap());
-        let named_by = |record: &&Value, field: &str| same(&estate.system(text(record, field).unwrap()), &system);
+        let named_by =
+            |record: &&Value, field: &str| same(&estate.system(text(record, field).unwrap()), &system);
         estate.systems.iter().any(|record| named_by(record, "id"))
             || estate.entitlements.iter().any(|record| named_by(record, "system"))
             || estate.grants.iter().any(|record| named_by(record, "system"))

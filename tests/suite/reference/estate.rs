@@ -1,5 +1,8 @@
 //! The words of `checks.md` over one estate: subject, closure, scope, covers, start, end, in force.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::GrantKey;
@@ -21,6 +24,8 @@ pub struct Estate<'a> {
     pub snapshots: Vec<&'a Value>,
     pub config: &'a Value,
     pub now: i64,
+    /// Answers given before: the same name, asked again, resolves to the same key.
+    asked: RefCell<HashMap<(&'static str, String), Key>>,
 }
 
 /// "(system, entitlement)", both resolved.
@@ -52,6 +57,7 @@ impl<'a> Estate<'a> {
             snapshots: of("snapshot"),
             config,
             now,
+            asked: RefCell::default(),
         };
         estate.one_record_per_entitlement();
         estate
@@ -81,11 +87,21 @@ impl<'a> Estate<'a> {
     // --- names ---
 
     pub fn person(&self, name: &str) -> Key {
-        resolve(name, &self.identities)
+        self.once("person", name, &self.identities)
     }
 
     pub fn system(&self, name: &str) -> Key {
-        resolve(name, &self.systems)
+        self.once("system", name, &self.systems)
+    }
+
+    fn once(&self, space: &'static str, name: &str, catalogue: &[&Value]) -> Key {
+        let question = (space, name.to_string());
+        if let Some(key) = self.asked.borrow().get(&question) {
+            return key.clone();
+        }
+        let key = resolve(name, catalogue);
+        self.asked.borrow_mut().insert(question, key.clone());
+        key
     }
 
     /// "the entitlements of one system"
@@ -110,7 +126,8 @@ impl<'a> Estate<'a> {
     pub fn entitlement_record(&self, right: &Right) -> Option<&'a Value> {
         let Key::Id(id) = &right.entitlement else { return None };
         self.entitlements.iter().copied().find(|record| {
-            text(record, "id") == Some(id) && same(&self.system(text(record, "system").unwrap()), &right.system)
+            text(record, "id") == Some(id)
+                && same(&self.system(text(record, "system").unwrap()), &right.system)
         })
     }
 
@@ -249,7 +266,10 @@ impl<'a> Estate<'a> {
 
     /// "Each check can be disabled"
     pub fn enabled(&self, check: &str) -> bool {
-        self.check_config(check).and_then(|set| field(set, "enabled")).and_then(Value::as_bool).unwrap_or(true)
+        self.check_config(check)
+            .and_then(|set| field(set, "enabled"))
+            .and_then(Value::as_bool)
+            .unwrap_or(true)
     }
 
     /// "or given another severity"
@@ -309,7 +329,9 @@ pub fn state(request: &Value) -> &str {
 pub fn approving(request: &Value) -> Vec<&Value> {
     list(request, "approvals")
         .into_iter()
-        .filter(|approval| text(approval, "decision") == Some("approved") && text(approval, "approver").is_some())
+        .filter(|approval| {
+            text(approval, "decision") == Some("approved") && text(approval, "approver").is_some()
+        })
         .collect()
 }
 

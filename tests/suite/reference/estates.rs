@@ -1,6 +1,9 @@
 //! Small dense estates made from a seed: few names in many spellings, instants at, one millisecond before and one
 //! millisecond after every threshold, so that matches, ambiguities and boundaries happen often.
 
+mod catalogue;
+mod happenings;
+
 use serde_json::{Map, Value, json};
 use unicode_normalization::UnicodeNormalization;
 
@@ -93,6 +96,8 @@ struct Maker {
     right: usize,
     people: usize,
     systems: usize,
+    /// Whether this estate is one of break-glass tickets that still wait.
+    urgent: bool,
     records: Vec<Value>,
 }
 
@@ -101,7 +106,7 @@ pub fn estate(seed: u64) -> (Vec<Value>, Value, String) {
     let mut dice = Dice::new(seed);
     let now = instant(["2026-06-01T00:00:00Z", "2026-03-29T01:30:15.250Z"][dice.below(2)]);
     let mut spans = vec![0, 5 * MINUTE, 15 * MINUTE, HOUR, 8 * HOUR, DAY, 7 * DAY, 30 * DAY, 90 * DAY];
-    let people = dice.between(2, 6);
+    let people = dice.between(2, 5) + 1;
     let systems = dice.between(1, 3);
     let mut maker = Maker {
         now,
@@ -111,6 +116,7 @@ pub fn estate(seed: u64) -> (Vec<Value>, Value, String) {
         right: dice.below(RIGHTS.len()),
         people,
         systems,
+        urgent: dice.percent(12),
         records: Vec::new(),
         spans: Vec::new(),
         dice,
@@ -149,22 +155,22 @@ impl Maker {
     }
 
     fn main_person(&mut self) -> String {
-        let who = if self.dice.percent(75) { self.person } else { self.dice.below(self.people) };
+        let who = if self.dice.percent(88) { self.person } else { self.dice.below(self.people) };
         self.name_of(who)
     }
 
     fn name_of(&mut self, who: usize) -> String {
-        let name = match self.dice.below(20) {
+        let name = match self.dice.below(40) {
             0 => *self.dice.pick(&SHARED),
             1 => "nobody",
-            2..=6 => ALIASES[who],
+            2..=11 => ALIASES[who],
             _ => PEOPLE[who],
         };
         self.spelled(name)
     }
 
     fn account(&mut self) -> String {
-        if self.dice.percent(25) {
+        if self.dice.percent(15) {
             let name = *self.dice.pick(&ACCOUNTS);
             self.spelled(name)
         } else {
@@ -173,22 +179,22 @@ impl Maker {
     }
 
     fn some_system(&mut self) -> String {
-        let which = if self.dice.percent(75) { self.system } else { self.dice.below(self.systems) };
-        let name = match self.dice.below(24) {
+        let which = if self.dice.percent(85) { self.system } else { self.dice.below(self.systems) };
+        let name = match self.dice.below(50) {
             0 => "nowhere",
-            1..=3 => SYSTEM_ALIASES[which],
+            1..=6 => SYSTEM_ALIASES[which],
             _ => SYSTEMS[which],
         };
         self.spelled(name)
     }
 
     fn some_right(&mut self) -> String {
-        let name = if self.dice.percent(65) { RIGHTS[self.right] } else { *self.dice.pick(&RIGHTS) };
+        let name = if self.dice.percent(85) { RIGHTS[self.right] } else { *self.dice.pick(&RIGHTS) };
         self.spelled(name)
     }
 
     fn scope(&mut self) -> Value {
-        if self.dice.percent(70) { Value::Null } else { json!(self.dice.pick(&SCOPES)) }
+        if self.dice.percent(76) { Value::Null } else { json!(self.dice.pick(&SCOPES)) }
     }
 
     /// An instant at, just before or just after something that matters, in one of several spellings.
@@ -201,7 +207,7 @@ impl Maker {
             2..=5 => from - span,
             _ => *self.dice.pick(&self.anchors),
         };
-        let at = at + [0, 0, 0, 1, -1][self.dice.below(5)];
+        let at = at + [0, 0, 1, -1][self.dice.below(4)];
         json!(self.spelled_instant(at))
     }
 
@@ -265,8 +271,12 @@ impl Maker {
         let mut checks = Map::new();
         for name in THRESHOLDS {
             if self.dice.percent(15) {
-                let (text, span) =
-                    *self.dice.pick(&[("PT0S", 0), ("PT2H", 2 * HOUR), ("P10D", 10 * DAY), ("P60D", 60 * DAY)]);
+                let (text, span) = *self.dice.pick(&[
+                    ("PT0S", 0),
+                    ("PT2H", 2 * HOUR),
+                    ("P10D", 10 * DAY),
+                    ("P60D", 60 * DAY),
+                ]);
                 checks.insert(name.to_string(), json!(text));
                 spans.push(span);
             }
@@ -295,135 +305,4 @@ impl Maker {
         }
         json!({"checks": checks, "birthright": birthright, "accountability": accountability})
     }
-
-    // --- who and what there is ---
-
-    fn catalogue(&mut self) {
-        for who in 0..self.people {
-            if self.dice.percent(96) {
-                let record = self.identity(PEOPLE[who], who);
-                self.add(record);
-            }
-        }
-        if self.dice.percent(4) {
-            // A second id that differs in its case alone.
-            let record = self.identity(&PEOPLE[0].to_uppercase(), 0);
-            self.add(record);
-        }
-        for which in 0..self.systems {
-            if self.dice.percent(85) {
-                let record = self.system(SYSTEMS[which], which);
-                self.add(record);
-            }
-            for right in RIGHTS {
-                if self.dice.percent(45) {
-                    let name = if self.dice.percent(85) { SYSTEMS[which] } else { SYSTEM_ALIASES[which] };
-                    let name = self.spelled(name);
-                    let record = self.entitlement(&name, right);
-                    self.add(record);
-                }
-            }
-        }
-        for id in WORKFLOWS {
-            if self.dice.percent(75) {
-                let record = json!({"type": "workflow", "id": id, "owner": self.maybe(70, |m| json!(m.some_person()))});
-                self.add(record);
-            }
-        }
-        for id in &POLICIES[..self.dice.below(4)] {
-            let record = self.policy(id);
-            self.add(record);
-        }
-        for _ in 0..self.dice.below(4) {
-            let record = json!({"type": "delegation", "from": self.some_person(), "to": self.some_person(),
-                "starts_at": self.past(), "ends_at": self.maybe(50, Self::moment)});
-            self.add(record);
-        }
-    }
-
-    fn identity(&mut self, id: &str, who: usize) -> Value {
-        let nature = [0, 0, 0, 0, 1, 2][who];
-        let kind = if self.dice.percent(85) { KINDS[nature] } else { *self.dice.pick(&KINDS) };
-        let mut aliases = Vec::new();
-        if self.dice.percent(85) {
-            aliases.push(self.spelled(ALIASES[who]));
-        }
-        if self.dice.percent(10) {
-            let name = *self.dice.pick(&SHARED);
-            aliases.push(self.spelled(name));
-        }
-        let mut accounts = Vec::new();
-        while self.dice.percent(25) {
-            let account = *self.dice.pick(&ACCOUNTS);
-            accounts.push(json!({"system": self.some_system(), "account": account}));
-        }
-        let groups: Vec<String> = (0..self.dice.below(3))
-            .map(|_| {
-                let group = *self.dice.pick(&GROUPS);
-                self.spelled(group)
-            })
-            .collect();
-        let gone = self.dice.percent(20);
-        json!({"type": "identity", "id": id,
-            "kind": if kind == "human" && self.dice.percent(50) { Value::Null } else { json!(kind) },
-            "aliases": aliases, "accounts": accounts,
-            "groups": groups,
-            "status": if gone { json!(self.dice.pick(&["disabled", "departed"])) } else { self.maybe(20, |_| json!("active")) },
-            "status_since": self.maybe(if gone { 75 } else { 10 }, Self::moment),
-            "owner": self.maybe(if kind == "human" { 5 } else { 80 }, |m| json!(m.some_person())),
-            "manager": self.maybe(60, |m| json!(m.some_person()))})
-    }
-
-    fn system(&mut self, id: &str, which: usize) -> Value {
-        let mut aliases = vec![self.spelled(SYSTEM_ALIASES[which])];
-        if self.dice.percent(6) {
-            let other = *self.dice.pick(&SYSTEM_ALIASES);
-            aliases.push(self.spelled(other));
-        }
-        json!({"type": "system", "id": id, "aliases": aliases, "owner": self.maybe(65, |m| json!(m.some_person()))})
-    }
-
-    fn entitlement(&mut self, system: &str, id: &str) -> Value {
-        let mut aliases = Vec::new();
-        if self.dice.percent(12) {
-            let name = *self.dice.pick(&["root", "superuser", "ADMIN"]);
-            aliases.push(self.spelled(name));
-        }
-        let mut includes = Vec::new();
-        while self.dice.percent(35) {
-            let include = json!({"system": self.maybe(35, |m| json!(m.some_system())),
-                "entitlement": self.some_right(), "scope": self.scope()});
-            includes.push(self.thin(include));
-        }
-        json!({"type": "entitlement", "system": system, "id": id, "aliases": aliases, "includes": includes,
-            "risk": self.maybe(60, |m| json!(m.dice.pick(&["low", "normal", "high", "high"]))),
-            "owner": self.maybe(30, |m| json!(m.some_person()))})
-    }
-
-    fn policy(&mut self, id: &str) -> Value {
-        let mut approvers = Vec::new();
-        while self.dice.percent(45) {
-            approvers.push(match self.dice.below(6) {
-                0 => format!("identity:{}", self.some_person()),
-                1 => format!("group:{}", self.dice.pick(&GROUPS).to_uppercase()),
-                2 => "manager".to_string(),
-                3 => "identity_owner".to_string(),
-                4 => "system_owner".to_string(),
-                _ => "entitlement_owner".to_string(),
-            });
-        }
-        let mut applies = Vec::new();
-        while self.dice.percent(30) {
-            let one = json!({"system": self.some_system(), "entitlement": self.maybe(60, |m| json!(m.some_right()))});
-            applies.push(self.thin(one));
-        }
-        let kinds: Vec<&str> = if self.dice.percent(25) { vec![*self.dice.pick(&KINDS)] } else { vec![] };
-        json!({"type": "policy", "id": id, "approvers": approvers, "applies_to": applies, "identity_kinds": kinds,
-            "title": "Access", "min_approvers": self.maybe(40, |m| json!(m.dice.between(0, 3))),
-            "in_force_from": self.maybe(25, Self::past), "in_force_until": self.maybe(20, Self::moment),
-            "max_ttl": self.maybe(35, Self::length), "review_every": self.maybe(40, Self::length)})
-    }
 }
-
-#[path = "happenings.rs"]
-mod happenings;

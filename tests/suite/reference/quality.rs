@@ -140,9 +140,13 @@ fn satisfies(estate: &Estate, grant: &Value, person: &Key, selector: &str) -> bo
             .is_some_and(|identity| texts(identity, "groups").into_iter().any(|g| norm(g) == norm(group)));
     }
     match selector {
-        "manager" => is_named(estate.identity_record(&subject).and_then(|identity| text(identity, "manager"))),
+        "manager" => {
+            is_named(estate.identity_record(&subject).and_then(|identity| text(identity, "manager")))
+        }
         "identity_owner" => subjects_owner(estate, &subject).is_some_and(|owner| same(&owner, person)),
-        "system_owner" => is_named(estate.system_record(&right.system).and_then(|system| text(system, "owner"))),
+        "system_owner" => {
+            is_named(estate.system_record(&right.system).and_then(|system| text(system, "owner")))
+        }
         "entitlement_owner" => {
             is_named(estate.entitlement_record(&right).and_then(|entitlement| text(entitlement, "owner")))
         }
@@ -293,7 +297,8 @@ fn rest(estate: &Estate, grant: &Value, request: &Value, fired: &mut Vec<&'stati
     }
     // "a change to beneficiaries, access, system, entitlement, scope, expires_at, ttl or policy later than
     // decided_at"
-    let weighty = ["beneficiaries", "access", "system", "entitlement", "scope", "expires_at", "ttl", "policy"];
+    let weighty =
+        ["beneficiaries", "access", "system", "entitlement", "scope", "expires_at", "ttl", "policy"];
     if list(request, "changes").into_iter().any(|change| {
         text(change, "field").is_some_and(|name| weighty.contains(&norm(name).as_str()))
             && matches!((time(change, "at"), decided_at(request)), (Some(at), Some(decided)) if at > decided)

@@ -33,7 +33,15 @@ fn every_check_and_standing_happens_often() {
     }
     assert_eq!(checks.len(), CHECKS.len(), "{shown}");
     let all = [
-        "birthright", "revoked", "approved", "emergency", "expired", "pending", "denied", "exceeded", "unknown",
+        "birthright",
+        "revoked",
+        "approved",
+        "emergency",
+        "expired",
+        "pending",
+        "denied",
+        "exceeded",
+        "unknown",
         "unapproved",
     ];
     for standing in all {

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::estate::{Estate, Right, asks_to, decided_at, end, in_force, kind, same_right, scope_covers, start, state};
+use super::estate::{
+    Estate, Right, asks_to, decided_at, end, in_force, kind, same_right, scope_covers, start, state,
+};
 use super::names::{Key, same};
 use super::values::{flag, list, norm, text, texts, time};
 
@@ -105,7 +107,8 @@ pub fn of<'a>(estate: &Estate<'a>, grant: &Value) -> Stand<'a> {
     }
 
     // "a covering request was rejected or cancelled"
-    let refused = covering.iter().copied().filter(|request| matches!(state(request), "rejected" | "cancelled"));
+    let refused =
+        covering.iter().copied().filter(|request| matches!(state(request), "rejected" | "cancelled"));
     if let Some(request) = controlling(refused) {
         return stand("denied", Some(request));
     }

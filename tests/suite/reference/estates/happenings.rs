@@ -2,16 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{Maker, POLICIES, PEOPLE, TICKETS, WORKFLOWS};
 use super::super::people::CHECKS;
+use super::super::values::{DAY, HOUR};
+use super::{Maker, PEOPLE, POLICIES, TICKETS, WORKFLOWS};
 
 impl Maker {
     pub(super) fn activity(&mut self) {
-        for _ in 0..self.dice.between(1, 6) {
+        for _ in 0..self.dice.between(2, 7) {
             let record = self.request();
             self.add(record);
         }
-        for _ in 0..self.dice.between(1, 4) {
+        for _ in 0..self.dice.between(1, 5) {
             let record = self.grant();
             self.add(record);
         }
@@ -44,8 +45,10 @@ impl Maker {
     }
 
     fn request(&mut self) -> Value {
-        let state = ["approved", "approved", "approved", "approved", "approved", "pending", "rejected", "cancelled"]
-            [self.dice.below(8)];
+        let state =
+            ["approved", "approved", "approved", "approved", "approved", "pending", "rejected", "cancelled"]
+                [self.dice.below(8)];
+        let state = if self.urgent && self.dice.percent(50) { "pending" } else { state };
         let revoke = self.dice.percent(18);
         let mut beneficiaries = Vec::new();
         if self.dice.percent(96) {
@@ -61,34 +64,36 @@ impl Maker {
         if self.dice.percent(20) {
             access.push(self.item());
         }
-        let approvals: Vec<Value> = (0..[0, 1, 1, 1, 2, 2, 3][self.dice.below(7)]).map(|_| self.approval(state)).collect();
+        let approvals: Vec<Value> =
+            (0..[0, 1, 1, 1, 2, 2, 3][self.dice.below(7)]).map(|_| self.approval(state)).collect();
         let mut changes = Vec::new();
         while self.dice.percent(20) {
             let field = *self.dice.pick(&["Access", "labels", "ttl", " POLICY ", "scope"]);
             changes.push(json!({"at": self.moment(), "by": self.some_person(), "field": field}));
         }
         json!({"type": "request", "source": self.dice.pick(&["jira", "snow"]), "id": self.dice.pick(&TICKETS),
-            "state": state, "intent": if revoke { json!("revoke") } else { self.maybe(10, |_| json!("grant")) },
-            "requester": self.maybe(80, |m| json!(m.some_person())),
-            "beneficiaries": beneficiaries, "access": access, "approvals": approvals, "changes": changes,
-            "requested_at": self.maybe(70, Self::past), "decided_at": self.maybe(50, Self::past),
-            "policy": self.maybe(75, |m| {
-                let id = *m.dice.pick(&POLICIES);
-                if m.dice.percent(90) { json!(id) } else { json!(m.spelled(id)) }
-            }),
-            "justification": self.maybe(75, |m| json!(m.dice.pick(&["on call", "on call", "  "]))),
-            "valid_from": self.maybe(20, Self::moment), "expires_at": self.maybe(25, Self::moment),
-            "ttl": self.maybe(30, Self::length), "review_by": self.maybe(40, Self::moment),
-            "emergency": self.maybe(20, |m| json!(m.dice.percent(85))),
-            "completed_at": self.maybe(if revoke { 50 } else { 10 }, Self::past),
-            "workflow": self.maybe(75, |m| {
-                let id = *m.dice.pick(&WORKFLOWS);
-                if m.dice.percent(90) { json!(id) } else { json!(m.spelled(id)) }
-            })})
+        "state": state, "intent": if revoke { json!("revoke") } else { self.maybe(10, |_| json!("grant")) },
+        "requester": self.maybe(80, |m| json!(m.some_person())),
+        "beneficiaries": beneficiaries, "access": access, "approvals": approvals, "changes": changes,
+        "requested_at": self.maybe(70, Self::past), "decided_at": self.maybe(50, Self::past),
+        "policy": self.maybe(75, |m| {
+            let id = if m.dice.percent(60) { POLICIES[0] } else { *m.dice.pick(&POLICIES) };
+            if m.dice.percent(90) { json!(id) } else { json!(m.spelled(id)) }
+        }),
+        "justification": self.maybe(75, |m| json!(m.dice.pick(&["on call", "on call", "  "]))),
+        "valid_from": self.maybe(20, Self::moment), "expires_at": self.maybe(25, Self::moment),
+        "ttl": self.maybe(30, Self::length), "review_by": self.maybe(40, Self::moment),
+        "emergency": self.maybe(if self.urgent { 80 } else { 15 }, |m| json!(m.dice.percent(85))),
+        "completed_at": self.maybe(if revoke { 50 } else { 10 }, Self::past),
+        "workflow": self.maybe(75, |m| {
+            let id = *m.dice.pick(&WORKFLOWS);
+            if m.dice.percent(90) { json!(id) } else { json!(m.spelled(id)) }
+        })})
     }
 
     fn item(&mut self) -> Value {
-        let item = json!({"system": self.some_system(), "entitlement": self.some_right(), "scope": self.scope()});
+        let item =
+            json!({"system": self.some_system(), "entitlement": self.some_right(), "scope": self.scope()});
         self.thin(item)
     }
 
@@ -110,18 +115,30 @@ impl Maker {
             let step = json!({"system": self.maybe(30, |m| json!(m.some_system())), "entitlement": self.some_right()});
             path.push(self.thin(step));
         }
+        let lately = self.urgent && self.dice.percent(50);
         json!({"type": "grant", "system": self.some_system(), "account": self.account(),
             "entitlement": self.some_right(), "scope": self.scope(),
             "path": if path.is_empty() { Value::Null } else { json!(path) },
-            "granted_at": self.maybe(75, Self::past), "granted_by": self.maybe(25, |m| json!(m.some_person())),
+            "granted_at": self.maybe(75, |m| if lately { m.lately() } else { m.past() }), "granted_by": self.maybe(25, |m| json!(m.some_person())),
             "expires_at": self.maybe(30, Self::moment), "observed_at": self.maybe(25, Self::past),
             "ticket": self.maybe(15, |m| { let id = *m.dice.pick(&TICKETS); json!(m.spelled(id)) }),
             "mode": self.maybe(25, |m| json!(m.dice.pick(&["active", "eligible"]))),
             "last_used_at": self.maybe(30, Self::past), "usage_tracked_since": self.maybe(20, Self::past)})
     }
 
+    /// An instant just about as long ago as the time an emergency has to be ratified.
+    fn lately(&mut self) -> Value {
+        let at = self.now - *self.dice.pick(&[1, HOUR, DAY - 1, DAY, DAY + 1]);
+        json!(self.spelled_instant(at))
+    }
+
     fn snapshot(&mut self) -> Value {
-        let provides = *self.dice.pick(&[["request", "workflow"], ["grant", "usage"], ["request", "grant"], ["identity", "policy"]]);
+        let provides = *self.dice.pick(&[
+            ["request", "workflow"],
+            ["grant", "usage"],
+            ["request", "grant"],
+            ["identity", "policy"],
+        ]);
         let mut systems = Vec::new();
         while self.dice.percent(40) {
             systems.push(self.some_system());
