@@ -7,19 +7,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod authority;
+mod compare;
 mod conformance;
 mod data;
 mod estate;
 pub mod estates;
 mod names;
 mod people;
+mod properties;
 mod quality;
 mod spread;
 mod standing;
 mod usage;
 pub mod values;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use self::estate::Estate;
 
@@ -48,6 +51,35 @@ pub struct Finding {
     pub beneficiary: Option<String>,
     /// Role, person, primary; sorted.
     pub accountable: Vec<(String, Option<String>, bool)>,
+    /// `f1:` and the hash of what the finding is about.
+    pub id: String,
+    /// The request's decided_at and end, and the grant's merged last use.
+    pub times: [Option<i64>; 3],
+}
+
+impl Finding {
+    /// "`id` is `f1:` + lower-case hex SHA-256 of the RFC 8785 JSON of `[check, system, account, entitlement, scope,
+    /// path entitlements…]` for a grant, `[check, source, request id, item index or null, beneficiary or null]` for a
+    /// request, `[check, alias]`, `[check, source]`"
+    fn named(mut self) -> Finding {
+        let mut about = vec![json!(self.check)];
+        if let Some(grant) = &self.grant {
+            about.extend([
+                json!(grant.system),
+                json!(grant.account),
+                json!(grant.entitlement),
+                json!(grant.scope),
+            ]);
+            about.extend(grant.path.iter().map(|(_, entitlement)| json!(entitlement)));
+        } else if let Some((source, id)) = &self.request {
+            about.extend([json!(source), json!(id), json!(self.item), json!(self.beneficiary)]);
+        } else {
+            about.push(json!(self.alias.as_ref().or(self.source.as_ref())));
+        }
+        let digest = Sha256::digest(Value::from(about).to_string());
+        self.id = digest.iter().fold("f1:".to_string(), |text, byte| format!("{text}{byte:02x}"));
+        self
+    }
 }
 
 /// What is said of one grant.
@@ -100,6 +132,7 @@ pub fn judge(records: &[Value], config: &Value, now: &str) -> Outcome {
     }
     data::checks(&estate, &mut out.findings);
     out.findings.retain(|finding| estate.enabled(&finding.check));
+    out.findings = out.findings.into_iter().map(Finding::named).collect();
     out.findings.sort();
     out.verdicts.sort();
     out

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::Finding;
-use super::estate::{Estate, Right, approving, grant_key, request_key};
+use super::estate::{Estate, Right, approving, decided_at, end, grant_key, request_key};
 use super::standing::Stand;
+use super::usage::use_of;
 use super::values::text;
 
 /// The severity and the primary role the tables give to each check.
@@ -177,6 +178,12 @@ pub fn grant_finding(estate: &Estate, grant: &Value, stand: &Stand, check: &str)
         item: None,
         beneficiary: None,
         accountable: accountable(estate, check, stand.controlling, Some(&right), text(grant, "granted_by")),
+        id: String::new(),
+        times: [
+            stand.controlling.and_then(decided_at),
+            stand.controlling.and_then(end),
+            use_of(estate, grant).0,
+        ],
     }
 }
 
@@ -193,6 +200,8 @@ pub fn request_finding(estate: &Estate, request: &Value, check: &str, right: Opt
         item: None,
         beneficiary: None,
         accountable: accountable(estate, check, Some(request), right, None),
+        id: String::new(),
+        times: [decided_at(request), end(request), None],
     }
 }
 
@@ -209,5 +218,7 @@ pub fn operator_finding(estate: &Estate, check: &str) -> Finding {
         item: None,
         beneficiary: None,
         accountable: vec![("operator".to_string(), configured(estate, "operator"), true)],
+        id: String::new(),
+        times: [None; 3],
     }
 }

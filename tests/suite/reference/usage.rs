@@ -9,7 +9,7 @@ use super::values::{norm, text, time};
 
 /// "Use: a grant's own `last_used_at`/`usage_tracked_since` and matching `usage` records merge: the latest
 /// `last_used_at`, the earliest `tracked_since`."
-fn use_of(estate: &Estate, grant: &Value) -> (Option<i64>, Option<i64>) {
+pub fn use_of(estate: &Estate, grant: &Value) -> (Option<i64>, Option<i64>) {
     let right = estate.grant_right(grant);
     let mut last = time(grant, "last_used_at");
     let mut tracked = time(grant, "usage_tracked_since");

@@ -39,7 +39,8 @@ impl Maker {
         }
         if self.dice.percent(10) {
             let record = json!({"type": "exception", "check": self.dice.pick(&CHECKS), "accepted_by": PEOPLE[0],
-                "reason": "accepted for a time", "expires_at": self.moment(), "system": self.some_system()});
+                "reason": "accepted for a time", "expires_at": self.moment(),
+                "system": self.some_system(), "account": self.account(), "entitlement": self.some_right()});
             self.add(record);
         }
     }
