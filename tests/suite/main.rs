@@ -2,4 +2,5 @@
 
 mod connectors;
 mod ocsf;
+mod reference;
 mod report;
