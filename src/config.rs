@@ -1,25 +1,74 @@
 //! The configuration file.
 //!
 //! TOML; every table is closed, so that a mistyped name is an error with its line and not a silent default.
+//! Paths in it are relative to the file itself.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::connect::{Catalog, Connector, PullOptions};
 use crate::judge::{Accountability, Birthright, Checks, Settings};
+use crate::model::Instant;
+
+/// How large a configuration file may be.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// The whole file.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Where requests, grants, people and policies come from.
+    #[serde(rename = "source")]
+    pub source: Vec<Source>,
+    /// A folder of connectors that add to those built in or stand in their place.
+    pub connectors: Option<PathBuf>,
+    /// A folder of framework references that stand in place of those built in.
+    pub controls: Option<PathBuf>,
     /// Thresholds, and checks that are off or weigh differently.
     pub checks: Checks,
     /// What everyone of a kind may hold without a request.
     pub birthright: Vec<Birthright>,
     /// Who answers where no record names anybody.
     pub accountability: Accountability,
+}
+
+/// `[[source]]`: one export, or several that belong together.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Its id in records and findings.
+    pub id: String,
+    /// The connector that reads it.
+    pub connector: String,
+    /// Its files.
+    pub files: Vec<PathBuf>,
+    /// When the export was taken (RFC 3339 with an offset); the files' newest modification time when absent.
+    #[schemars(with = "Option<String>")]
+    pub taken_at: Option<Instant>,
+    /// Pass over bad rows and call the pull incomplete, instead of stopping at the first.
+    #[serde(default)]
+    pub skip_bad_rows: bool,
+    /// The connector's settings; its page lists them.
+    #[serde(default)]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub settings: toml::Table,
+}
+
+/// A source, ready to be pulled.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The connector.
+    pub connector: Connector,
+    /// Its settings.
+    pub settings: crate::connect::Settings,
+    /// Id and time.
+    pub options: PullOptions,
+    /// The files, as they can be opened.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why a configuration cannot be used.
@@ -35,15 +84,25 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// Reads a file.
+    /// Reads a file; paths in it are then relative to where the program runs.
     ///
     /// # Errors
     /// Says what is wrong with file, line and column.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let file = path.display();
-        let text =
-            std::fs::read_to_string(path).map_err(|e| ConfigError(format!("{file}: cannot be read: {e}")))?;
-        Self::parse(&file.to_string(), &text)
+        let unreadable = |e| ConfigError(format!("{file}: cannot be read: {e}"));
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
+        if size > MAX_FILE {
+            return Err(ConfigError(format!("{file}: {size} bytes; a configuration has at most {MAX_FILE}")));
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let mut config = Self::parse(&file.to_string(), &text)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let paths = config.source.iter_mut().flat_map(|s| &mut s.files);
+        for path in paths.chain(&mut config.connectors).chain(&mut config.controls) {
+            *path = folder.join(&path);
+        }
+        Ok(config)
     }
 
     /// Reads a text.
@@ -51,7 +110,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|e| {
+        let config: Self = toml::from_str(text).map_err(|e| {
             let place = e.span().map(|span| {
                 let before = text.get(..span.start).unwrap_or(text);
                 let line = before.matches('\n').count() + 1;
@@ -59,7 +118,16 @@ impl Config {
                 format!(":{line}:{column}")
             });
             ConfigError(format!("{file}{}: {}", place.unwrap_or_default(), e.message()))
-        })
+        })?;
+        let mut ids: Vec<&str> = config.source.iter().map(|s| s.id.as_str()).collect();
+        ids.sort_unstable();
+        match ids.windows(2).find(|pair| pair.first() == pair.last()) {
+            Some(pair) => Err(ConfigError(format!(
+                "{file}: two sources have the id `{}`; each needs its own",
+                pair.first().unwrap_or(&"")
+            ))),
+            None => Ok(config),
+        }
     }
 
     /// What the judge is told.
@@ -71,4 +139,68 @@ impl Config {
             accountability: self.accountability.clone(),
         }
     }
+
+    /// The sources with their connectors and settings.
+    ///
+    /// # Errors
+    /// When a connector is not known or a setting is not its own, or wrong.
+    pub fn sources(&self) -> Result<Vec<Prepared>, ConfigError> {
+        let catalog = Catalog::load(self.connectors.as_deref()).map_err(ConfigError)?;
+        self.source.iter().map(|s| s.prepare(&catalog)).collect()
+    }
+}
+
+impl Source {
+    fn prepare(&self, catalog: &Catalog) -> Result<Prepared, ConfigError> {
+        let wrong = |e: String| ConfigError(format!("source `{}`: {e}", self.id));
+        let connector = catalog.get(&self.connector).map_err(wrong)?.clone();
+        let settings =
+            crate::connect::Settings::from_table(&connector.manifest, &self.settings).map_err(wrong)?;
+        if self.files.is_empty() {
+            return Err(wrong("`files` names no file".to_owned()));
+        }
+        let taken_at = self.taken_at.or_else(|| newest(&self.files)).unwrap_or(Instant::MIN);
+        let options = PullOptions {
+            source: self.id.clone(),
+            taken_at: taken_at.to_string(),
+            skip_bad_rows: self.skip_bad_rows,
+        };
+        Ok(Prepared { connector, settings, options, files: self.files.clone() })
+    }
+}
+
+impl Prepared {
+    /// Whether its files are there.
+    ///
+    /// # Errors
+    /// Names the first that cannot be opened.
+    pub fn check_files(&self) -> Result<(), ConfigError> {
+        for file in &self.files {
+            std::fs::File::open(file).map_err(|e| {
+                ConfigError(format!(
+                    "source `{}`: {}: cannot be opened: {e}",
+                    self.options.source,
+                    file.display()
+                ))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The newest modification time of some files, as far as it can be told.
+#[must_use]
+pub fn newest(files: &[PathBuf]) -> Option<Instant> {
+    let modified = |file: &PathBuf| std::fs::metadata(file).and_then(|m| m.modified()).ok();
+    files.iter().filter_map(modified).max().map(instant)
+}
+
+/// A time of the system's clock as an instant.
+#[must_use]
+pub fn instant(time: SystemTime) -> Instant {
+    let ms = match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+    };
+    Instant::from_unix_ms(ms)
 }

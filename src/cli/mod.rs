@@ -1,3 +1,126 @@
 //! The command line: one file for each command.
+//!
+//! Findings and what else was asked for go to standard output; logs, progress and errors to standard error. Exit
+//! status: 0 done; 1 done, and a finding is at or above `--fail-on`; 2 the input, the configuration or the usage
+//! is at fault.
 
+mod checks;
+mod config;
+mod connectors;
+mod demo;
+mod generate;
 pub mod progress;
+mod pull;
+mod reconcile;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Matches every live access grant to the approval that justifies it, and says who answers where none does.
+#[derive(Debug, Parser)]
+#[command(name = "counterfoil", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge a small sample company: no configuration, no network.
+    Demo(demo::Demo),
+    /// Judge records, or the sources of a configuration, once.
+    Reconcile(Box<reconcile::Reconcile>),
+    /// Print one source's records as JSON lines.
+    Pull(pull::Pull),
+    /// List the connectors, or print the page of one.
+    Connectors(connectors::Connectors),
+    /// List the checks, or print the page of one.
+    Checks(checks::Checks),
+    /// Check a configuration, or print its JSON Schema.
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Print the completions for a shell.
+    Completions(generate::Completions),
+    /// Print the manual page.
+    Man(generate::Man),
+}
+
+/// Why a command stopped.
+#[derive(Debug)]
+pub enum Stop {
+    /// The input, the configuration or the usage is at fault: exit status 2.
+    Fault(String),
+    /// Whoever reads the output has gone: nothing is wrong.
+    Closed,
+}
+
+impl<E: std::error::Error> From<E> for Stop {
+    fn from(e: E) -> Self {
+        Self::Fault(e.to_string())
+    }
+}
+
+/// How a command that ran to its end ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// Exit status 0.
+    Well,
+    /// Exit status 1: a finding is at or above `--fail-on`.
+    Failing,
+}
+
+type Outcome = Result<Done, Stop>;
+
+/// An error in the words of a message.
+fn fault(message: impl fmt::Display) -> Stop {
+    Stop::Fault(message.to_string())
+}
+
+/// An error of writing to standard output or a file.
+fn writing(what: &str) -> impl Fn(io::Error) -> Stop + '_ {
+    move |e| match e.kind() {
+        io::ErrorKind::BrokenPipe => Stop::Closed,
+        _ => Stop::Fault(format!("{what}: cannot be written: {e}")),
+    }
+}
+
+const STDOUT: &str = "standard output";
+
+/// Says something on standard error; when that is closed there is nobody to tell.
+fn note(message: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "counterfoil: {message}");
+}
+
+/// Runs the program with these arguments (the first is its name).
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(e) => {
+            let asked = !e.use_stderr();
+            let _ = e.print();
+            return if asked { ExitCode::SUCCESS } else { ExitCode::from(2) };
+        }
+    };
+    let outcome = match arguments.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Reconcile(reconcile) => reconcile.run(),
+        Command::Pull(pull) => pull.run(),
+        Command::Connectors(connectors) => connectors.run(),
+        Command::Checks(checks) => checks.run(),
+        Command::Config(config) => config.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
+    };
+    match outcome {
+        Ok(Done::Well) | Err(Stop::Closed) => ExitCode::SUCCESS,
+        Ok(Done::Failing) => ExitCode::from(1),
+        Err(Stop::Fault(message)) => {
+            let _ = writeln!(io::stderr(), "error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -35,6 +35,12 @@ impl Telling {
         self
     }
 
+    /// Adds the certifications of a grant.
+    pub(crate) fn resting_on_certifications(mut self, case: &Case<'_>) -> Self {
+        self.rests_on.extend(case.moment.certifications(case.grant, case.held).map(|c| c.origin));
+        self
+    }
+
     /// Adds a record the finding rests on.
     pub(crate) fn resting_on(mut self, origin: Option<Origin>) -> Self {
         self.rests_on.extend(origin);

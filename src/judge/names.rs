@@ -132,12 +132,6 @@ impl Namespace {
         Key(number | flag)
     }
 
-    /// What a name means, without giving it a key if it has none: `None` for strangers and ambiguous names.
-    pub(crate) fn find(&self, names: &Interner, domain: u32, name: &str) -> Option<Key> {
-        let exact = names.find(name).and_then(|sym| self.exact.get(&(domain, sym)).copied());
-        exact.or_else(|| self.claims.get(&(domain, names.find(&norm(name))?)).copied().flatten())
-    }
-
     /// The text of a key: an id, or the normal form of a name that no catalogue knows.
     pub(crate) fn text(&self, key: Key) -> Option<Sym> {
         self.keys.get(key.row()).map(|(text, _)| *text)
@@ -146,11 +140,6 @@ impl Namespace {
     /// The catalogue row of a key; none for strangers and ambiguous names.
     pub(crate) fn row(&self, key: Key) -> Option<u32> {
         self.keys.get(key.row()).and_then(|(_, row)| *row)
-    }
-
-    /// How many keys there are.
-    pub(crate) fn len(&self) -> usize {
-        self.keys.len()
     }
 
     /// The normal forms that two or more ids claim.

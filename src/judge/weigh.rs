@@ -219,7 +219,7 @@ impl<'w> Moment<'w> {
     }
 
     /// The certifications of this grant.
-    fn certifications(
+    pub(crate) fn certifications(
         &self,
         grant: &GrantRow,
         held: &Held,

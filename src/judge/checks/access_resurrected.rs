@@ -66,4 +66,5 @@ fn tell(case: &Case<'_>) -> Telling {
     let (account, right) = (case.account(), case.right());
     let message = format!("{account} was granted {right} again on {granted}, after its revocation on {revoked}{by}.");
     Telling::new(message).because(format!("revoked {revoked}, granted {granted}, and not approved in between"))
+        .resting_on_certifications(case)
 }

@@ -67,4 +67,5 @@ fn tell(case: &Case<'_>) -> Telling {
     let (account, right) = (case.account(), case.right());
     let message = format!("The access of {account} to {right} was to be reviewed by {due}.");
     Telling::new(message).because(format!("review was due {due}"))
+        .resting_on_certifications(case)
 }

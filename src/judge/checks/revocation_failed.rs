@@ -78,4 +78,5 @@ fn tell(case: &Case<'_>) -> Telling {
     let message = format!("{account} still holds {right}, although its removal was recorded as of {revoked_at}{by}.");
     let seen = case.grant.origin.observed_at.unwrap_or(case.now());
     Telling::new(message).because(format!("recorded as removed {revoked_at}, seen live {seen}"))
+        .resting_on_certifications(case)
 }

@@ -192,7 +192,7 @@ impl Builder {
                         let groups: Vec<_> = r.groups.iter().map(|g| self.sym(&norm(g))).collect();
                         Span::of(&mut self.estate.pools.names, groups)
                     },
-                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                    origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
                 let (key, hasher) = (row.id, &self.hasher);
                 let hash = hasher.hash_one(key);
@@ -212,7 +212,7 @@ impl Builder {
                     id: self.sym(&r.id),
                     aliases: self.list(&r.aliases),
                     owner: self.name(r.owner.as_ref()),
-                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                    origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
                 let (key, hasher) = (row.id, &self.hasher);
                 let hash = hasher.hash_one(key);
@@ -231,7 +231,7 @@ impl Builder {
                 let row = WorkflowRow {
                     id: self.sym(&r.id),
                     owner: self.name(r.owner.as_ref()),
-                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                    origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
                 let (key, hasher) = (row.id, &self.hasher);
                 let hash = hasher.hash_one(key);
@@ -262,7 +262,7 @@ impl Builder {
                             scope: i.scope.as_ref().map(|s| self.sym(s)),
                         })
                         .collect(),
-                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                    origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
                 let (key, hasher) = ((row.system, row.id), &self.hasher);
                 let hash = hasher.hash_one(key);
@@ -281,7 +281,6 @@ impl Builder {
             Record::Policy(r) => {
                 let row = PolicyRow {
                     id: self.sym(&r.id),
-                    title: self.name(r.title.as_ref()),
                     in_force_from: r.in_force_from,
                     in_force_until: r.in_force_until,
                     max_ttl: r.max_ttl,
@@ -294,7 +293,7 @@ impl Builder {
                         .map(|t| (self.sym(&t.system), t.entitlement.as_ref().map(|e| self.sym(e))))
                         .collect(),
                     identity_kinds: r.identity_kinds.iter().copied().collect(),
-                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                    origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
                 let (key, hasher) = (row.id, &self.hasher);
                 let hash = hasher.hash_one(key);
@@ -328,7 +327,6 @@ impl Builder {
                     last_used_at: r.last_used_at,
                     tracked_since: r.tracked_since,
                     attribution: r.attribution,
-                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
                 };
                 self.estate.usages.push(row);
             }
@@ -336,13 +334,12 @@ impl Builder {
                 let row = CertificationRow {
                     system: self.sym(&r.system),
                     account: self.sym(&r.account),
-                    reviewer: self.sym(&r.reviewer),
                     decided_at: r.decided_at,
                     decision: r.decision,
                     entitlement: self.name(r.entitlement.as_ref()),
                     scope: r.scope.as_ref().map(|s| self.sym(s)),
                     next_review_by: r.next_review_by,
-                    origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+                    origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
                 self.estate.certifications.push(row);
             }
@@ -367,7 +364,7 @@ impl Builder {
                     provides: r.provides.iter().copied().collect(),
                     systems: r.systems.iter().map(|s| self.sym(s)).collect(),
                     reason: self.name(r.reason.as_ref()),
-                    origin: self.origin(Some(&r.source), r.observed_at, r.evidence.as_ref()),
+                    origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
                 self.estate.snapshots.push(row);
             }
@@ -422,7 +419,7 @@ impl Builder {
             intent: r.intent,
             emergency: r.emergency,
             justified: r.justification.as_ref().is_some_and(|j| !j.trim().is_empty()),
-            origin: self.origin(Some(&r.source), r.observed_at, r.evidence.as_ref()),
+            origin: self.origin(r.observed_at, r.evidence.as_ref()),
         };
         let (key, hasher) = ((row.source, row.id), &self.hasher);
         let hash = hasher.hash_one(key);
@@ -459,7 +456,7 @@ impl Builder {
             usage_tracked_since: r.usage_tracked_since,
             use_attribution: r.use_attribution,
             mode: r.mode,
-            origin: self.origin(r.source.as_ref(), r.observed_at, r.evidence.as_ref()),
+            origin: self.origin(r.observed_at, r.evidence.as_ref()),
         };
         let hasher = &self.hasher;
         let Estate { grants: rows, dropped, pools: Pools { steps, .. }, .. } = &mut self.estate;
@@ -504,13 +501,7 @@ impl Builder {
         Span::of(&mut self.estate.pools.names, syms)
     }
 
-    fn origin(
-        &mut self,
-        source: Option<&Text<'_>>,
-        observed_at: Option<Instant>,
-        evidence: Option<&Evidence<'_>>,
-    ) -> Origin {
-        let source = self.name(source);
+    fn origin(&mut self, observed_at: Option<Instant>, evidence: Option<&Evidence<'_>>) -> Origin {
         let evidence = evidence.and_then(|e| {
             let row = EvidenceRow {
                 source: self.name(e.source.as_ref()),
@@ -521,7 +512,7 @@ impl Builder {
             self.estate.evidence.push(row);
             u32::try_from(self.estate.evidence.len()).ok().and_then(NonZeroU32::new)
         });
-        Origin { source, observed_at, evidence }
+        Origin { observed_at, evidence }
     }
 
     /// Settles ties and hands the estate over. `fetch` reads lines again: it is given their places in ascending order,

@@ -68,14 +68,9 @@ impl Interner {
 
     /// How many texts there are.
     #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks whether an estate has no text")]
     pub fn len(&self) -> usize {
         self.ends.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
     }
 
     /// The table that finds a number by its text is not needed once everything is read: lets go of spare room.

@@ -41,7 +41,6 @@ impl Span {
 /// What every row knows of where it came from.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin {
-    pub source: Option<Sym>,
     pub observed_at: Option<Instant>,
     /// Row of the evidence table, plus one.
     pub evidence: Option<std::num::NonZeroU32>,
@@ -117,7 +116,6 @@ pub enum SelectorRow {
 #[derive(Debug)]
 pub struct PolicyRow {
     pub id: Sym,
-    pub title: Option<Sym>,
     pub in_force_from: Option<Instant>,
     pub in_force_until: Option<Instant>,
     pub max_ttl: Option<Duration>,
@@ -224,14 +222,12 @@ pub struct UsageRow {
     pub last_used_at: Option<Instant>,
     pub tracked_since: Option<Instant>,
     pub attribution: Option<Attribution>,
-    pub origin: Origin,
 }
 
 #[derive(Debug)]
 pub struct CertificationRow {
     pub system: Sym,
     pub account: Sym,
-    pub reviewer: Sym,
     pub decided_at: Instant,
     pub decision: CertificationDecision,
     pub entitlement: Option<Sym>,

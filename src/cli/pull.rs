@@ -1,0 +1,121 @@
+//! `pull`: one source's records, as JSON lines.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::progress::Progress;
+use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
+use crate::config::{Config, Prepared, newest};
+use crate::connect::{Catalog, PullError, PullOptions, PullSummary, Settings, pull_files};
+use crate::model::Instant;
+
+/// `counterfoil pull …`
+#[derive(Debug, Args)]
+pub(super) struct Pull {
+    /// The configuration that has the source.
+    #[arg(long, value_name = "FILE", requires = "source", conflicts_with_all = ["connector", "file", "set"])]
+    config: Option<PathBuf>,
+    /// The source's id: one of the configuration, or what to call these files.
+    #[arg(long, value_name = "ID")]
+    source: Option<String>,
+    /// The connector that reads the files.
+    #[arg(long, value_name = "NAME", required_unless_present = "config", requires = "file")]
+    connector: Option<String>,
+    /// A file to read; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    file: Vec<PathBuf>,
+    /// A setting of the connector; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// When the export was taken; the newest modification time of the files when absent.
+    #[arg(long, value_name = "TIME", value_parser = Instant::parse)]
+    taken_at: Option<Instant>,
+    /// A folder of connectors that add to those built in or stand in their place.
+    #[arg(long, value_name = "DIR")]
+    connectors: Option<PathBuf>,
+    /// Pass over bad rows, and call the pull incomplete.
+    #[arg(long, visible_alias = "skip-bad-records")]
+    skip_bad_rows: bool,
+}
+
+impl Pull {
+    pub(super) fn run(self) -> Outcome {
+        let prepared = self.prepare()?;
+        let mut out = BufWriter::with_capacity(1 << 18, io::stdout().lock());
+        let summary = pull(&prepared, &mut |line| writeln!(out, "{line}"))?;
+        out.flush().map_err(writing(STDOUT))?;
+        tell(&prepared.options.source, &summary);
+        Ok(Done::Well)
+    }
+
+    fn prepare(self) -> Result<Prepared, Stop> {
+        let mut prepared = match (&self.config, &self.connector) {
+            (Some(file), _) => {
+                let config = Config::load(file)?;
+                let id = self.source.unwrap_or_default();
+                let known: Vec<String> = config.source.iter().map(|s| s.id.clone()).collect();
+                let found = config.sources()?.into_iter().find(|s| s.options.source == id);
+                found.ok_or_else(|| {
+                    fault(format!(
+                        "{}: there is no source `{id}`: there are {}",
+                        file.display(),
+                        known.join(", ")
+                    ))
+                })?
+            }
+            (None, name) => {
+                let catalog = Catalog::load(self.connectors.as_deref()).map_err(fault)?;
+                let connector = catalog.get(name.as_deref().unwrap_or_default()).map_err(fault)?.clone();
+                let settings = Settings::parse(&connector.manifest, self.set.iter().map(String::as_str))
+                    .map_err(fault)?;
+                let source = self.source.unwrap_or_else(|| connector.name().to_owned());
+                let taken_at = newest(&self.file).unwrap_or(Instant::MIN).to_string();
+                let options = PullOptions { source, taken_at, skip_bad_rows: false };
+                Prepared { connector, settings, options, files: self.file }
+            }
+        };
+        if let Some(taken_at) = self.taken_at {
+            prepared.options.taken_at = taken_at.to_string();
+        }
+        prepared.options.skip_bad_rows |= self.skip_bad_rows;
+        Ok(prepared)
+    }
+}
+
+/// Pulls a source, with a bar; `sink` gets each record as a line without its line end.
+pub(super) fn pull(
+    source: &Prepared,
+    sink: &mut dyn FnMut(&str) -> io::Result<()>,
+) -> Result<PullSummary, Stop> {
+    source.check_files()?;
+    let total = source.files.iter().map(|f| std::fs::metadata(f).map(|m| m.len()).ok()).sum();
+    let bar = Progress::on_stderr().reading(total);
+    // A file is read more than once; the bar shows the furthest point reached in each.
+    let mut reached = std::collections::HashMap::new();
+    let Prepared { connector, settings, options, files } = source;
+    let result = pull_files(connector, settings, options, files, sink, &mut |p| {
+        let before = reached.entry(p.file.to_owned()).or_insert(0);
+        bar.advance(p.bytes.min(p.size).saturating_sub(*before));
+        *before = p.bytes.min(p.size).max(*before);
+    });
+    result.map_err(|e| match e {
+        PullError::Output(e) => writing("the records")(e),
+        other => fault(format!("source `{}`: {other}", options.source)),
+    })
+}
+
+/// Says what came of a pull, where a person should know.
+pub(super) fn tell(source: &str, summary: &PullSummary) {
+    note(format_args!("source `{source}`: {} rows, {} records", summary.rows, summary.records));
+    for reject in &summary.rejects {
+        note(format_args!("source `{source}`: passed over: {reject}"));
+    }
+    for reason in &summary.reasons {
+        note(format_args!("source `{source}` is not complete: {reason}"));
+    }
+    if summary.orphans > 0 {
+        note(format_args!("source `{source}`: {} parts belong to no record of it", summary.orphans));
+    }
+}

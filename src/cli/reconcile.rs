@@ -1,0 +1,317 @@
+//! `reconcile`: records in, findings out, once and without a store.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::{Args, ValueEnum};
+
+use super::progress::Progress;
+use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
+use crate::config::{Config, instant};
+use crate::controls::Controls;
+use crate::intake::{self, Rejects, Source, Taken};
+use crate::judge::{ControlSource, Judgement, World, judge};
+use crate::model::Instant;
+use crate::model::finding::{ControlRef, Severity};
+use crate::model::record::Kind;
+use crate::report::{self, Format, Head, Standings, Style, Summary};
+
+/// How many findings one thread renders at a time.
+const BATCH: usize = 4096;
+
+/// `counterfoil reconcile …`
+#[derive(Debug, Args)]
+pub(super) struct Reconcile {
+    /// Records to judge: a JSONL file (`.gz` and `.zst` are decompressed), or `-` for standard input; may be given
+    /// several times. Without it the sources of the configuration are pulled.
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    pub(super) records: Vec<PathBuf>,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) how: How,
+    /// Pass over lines that are no records, and count their source as incomplete.
+    #[arg(long)]
+    pub(super) skip_bad_records: bool,
+    /// Where such lines go.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "counterfoil-rejects.jsonl",
+        requires = "skip_bad_records"
+    )]
+    pub(super) rejects: PathBuf,
+}
+
+/// How records are judged and findings told.
+#[derive(Debug, Args)]
+pub(super) struct How {
+    /// The instant to judge at, RFC 3339 with an offset; the clock's when absent.
+    #[arg(long, value_name = "TIME", value_parser = Instant::parse)]
+    pub(super) now: Option<Instant>,
+    /// The form of the findings; `table` on a terminal and `jsonl` elsewhere when absent.
+    #[arg(long, value_enum)]
+    pub(super) format: Option<FormatWord>,
+    /// How many findings of one check the table lists; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(super) rows: usize,
+    /// The OCSF class of `--format ocsf`: 2008 IAM Analysis, 2004 Detection, 2003 Compliance.
+    #[arg(long, value_name = "CLASS", default_value_t = 2008, value_parser = ocsf_class)]
+    pub(super) ocsf_class: u16,
+    /// Write each grant's verdict to this file, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub(super) verdicts: Option<PathBuf>,
+    /// Exit with status 1 when a finding that no exception accepts is at or above this severity.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub(super) fail_on: Option<SeverityWord>,
+    /// Threads to use; as many as there are processors when absent.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) threads: Option<u16>,
+}
+
+/// The word for a format.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum FormatWord {
+    /// For a person.
+    Table,
+    /// One finding a line.
+    Jsonl,
+    /// One JSON array.
+    Json,
+    /// One OCSF 1.6.0 event a line.
+    Ocsf,
+}
+
+/// The word for a severity.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[allow(missing_docs, reason = "the words say it")]
+pub(super) enum SeverityWord {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl From<SeverityWord> for Severity {
+    fn from(word: SeverityWord) -> Self {
+        match word {
+            SeverityWord::Low => Self::Low,
+            SeverityWord::Medium => Self::Medium,
+            SeverityWord::High => Self::High,
+            SeverityWord::Critical => Self::Critical,
+        }
+    }
+}
+
+fn ocsf_class(word: &str) -> Result<u16, String> {
+    match word {
+        "2008" => Ok(2008),
+        "2004" => Ok(2004),
+        "2003" => Ok(2003),
+        _ => Err("expected 2008, 2004 or 2003".to_owned()),
+    }
+}
+
+impl Reconcile {
+    pub(super) fn run(self) -> Outcome {
+        let config = self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+        let now = self.how.now.unwrap_or_else(|| instant(SystemTime::now()));
+        let mut rejects = self.skip_bad_records.then(|| Rejects::at(&self.rejects));
+        let spool;
+        let sources = if self.records.is_empty() {
+            spool = pull_all(&config, self.config.as_deref())?;
+            vec![Source::File(spool.path().to_owned())]
+        } else {
+            self.records.iter().map(|path| intake::source_of_argument(path)).collect()
+        };
+        let taken = read(&sources, self.how.threads(), rejects.as_mut(), now)?;
+        if let Some(rejects) = &mut rejects {
+            rejects.finish()?;
+            if taken.rejected > 0 {
+                let (n, path) = (taken.rejected, rejects.path().display());
+                note(format_args!("{n} lines are no records and were passed over; they are in {path}"));
+            }
+        }
+        conclude(taken, &config, now, &self.how, vec![])
+    }
+}
+
+impl How {
+    fn threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or_else(processors, usize::from)
+    }
+
+    fn format(&self) -> Format {
+        match self.format {
+            Some(FormatWord::Table) => Format::Table,
+            Some(FormatWord::Jsonl) => Format::Jsonl,
+            Some(FormatWord::Json) => Format::Json,
+            Some(FormatWord::Ocsf) => Format::Ocsf,
+            None if io::stdout().is_terminal() => Format::Table,
+            None => Format::Jsonl,
+        }
+    }
+}
+
+/// Pulls every source of a configuration into one file of records.
+fn pull_all(config: &Config, file: Option<&Path>) -> Result<tempfile::NamedTempFile, Stop> {
+    let sources = config.sources()?;
+    if sources.is_empty() {
+        let file = file.unwrap_or(Path::new("the configuration")).display();
+        return Err(fault(format!("{file}: has no [[source]]; add one, or give --records FILE")));
+    }
+    let spool = tempfile::Builder::new().prefix("counterfoil-").suffix(".jsonl").tempfile()?;
+    let mut out = BufWriter::with_capacity(1 << 18, spool.as_file());
+    for source in &sources {
+        let summary = super::pull::pull(source, &mut |line| writeln!(out, "{line}"))?;
+        super::pull::tell(&source.options.source, &summary);
+    }
+    out.flush().map_err(writing("the file of pulled records"))?;
+    drop(out);
+    Ok(spool)
+}
+
+/// Reads records, with a bar.
+pub(super) fn read(
+    sources: &[Source],
+    threads: usize,
+    rejects: Option<&mut Rejects>,
+    now: Instant,
+) -> Result<Taken, Stop> {
+    let total = sources.iter().map(Source::size).sum();
+    let bar = Progress::on_stderr().reading(total);
+    let counter = bar.counter();
+    Ok(intake::read(sources, intake::Options { threads, rejects, now, progress: &counter })?)
+}
+
+/// Judges what was read and tells what was found.
+pub(super) fn conclude(
+    taken: Taken,
+    config: &Config,
+    now: Instant,
+    how: &How,
+    hints: Vec<(String, String)>,
+) -> Outcome {
+    let controls = super::checks::controls(config.controls.as_deref())?;
+    let settings = config.settings();
+    let dropped = taken.estate.dropped();
+    if dropped > 0 {
+        note(format_args!("{dropped} records were dropped for another of the same key that was seen later"));
+    }
+    let bar = Progress::on_stderr().judging(taken.estate.grant_count() as u64);
+    let world = World::new(taken.estate, &settings);
+    let judgement = judge(&world, &settings, now, how.threads(), &bar.counter());
+    drop(bar);
+    if let Some(path) = &how.verdicts {
+        write_verdicts(&judgement, path)?;
+    }
+    let mut standings = Standings::default();
+    judgement.standings().into_iter().for_each(|(s, n)| standings.add(s, n));
+    let summary = Summary {
+        standings: Some(standings),
+        skipped_records: taken.rejected,
+        dropped_duplicates: dropped,
+        hints,
+        ..Summary::default()
+    };
+    let worst = write_findings(&judgement, &controls, how, now, &summary)?;
+    let failing = how.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= Severity::from(limit)));
+    Ok(if failing { Done::Failing } else { Done::Well })
+}
+
+impl ControlSource for Controls {
+    fn controls(&self, check: &str, subject: Option<Kind>) -> Vec<ControlRef<'_>> {
+        self.for_check(check, subject.map(Kind::as_str))
+    }
+}
+
+fn write_verdicts(judgement: &Judgement<'_>, path: &Path) -> Result<(), Stop> {
+    let shown = path.display().to_string();
+    let mut out = BufWriter::with_capacity(1 << 18, File::create(path).map_err(writing(&shown))?);
+    for verdict in judgement.verdicts() {
+        serde_json::to_writer(&mut out, &verdict).map_err(|e| writing(&shown)(e.into()))?;
+        out.write_all(b"\n").map_err(writing(&shown))?;
+    }
+    out.flush().map_err(writing(&shown))
+}
+
+/// Writes the findings; the worst severity of those that no exception accepts.
+fn write_findings(
+    judgement: &Judgement<'_>,
+    controls: &Controls,
+    how: &How,
+    now: Instant,
+    summary: &Summary,
+) -> Result<Option<Severity>, Stop> {
+    let stdout = io::stdout();
+    let terminal = stdout.is_terminal();
+    let bar = if terminal { Progress::hidden() } else { Progress::on_stderr() }
+        .writing(Some(judgement.len() as u64));
+    let mut out = BufWriter::with_capacity(1 << 18, stdout.lock());
+    if how.format() == Format::Jsonl {
+        let worst = write_lines(judgement, controls, how.threads(), &mut out, &|n| bar.advance(n))?;
+        out.flush().map_err(writing(STDOUT))?;
+        return Ok(worst);
+    }
+    let (no_color, term) = (std::env::var("NO_COLOR").ok(), std::env::var("TERM").ok());
+    let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0));
+    let mut options = report::Options {
+        style: Style::choose(terminal, no_color.as_deref(), term.as_deref(), width),
+        rows: if how.rows == 0 { usize::MAX } else { how.rows },
+        ..report::Options::default()
+    };
+    if let Some(class) = report::ocsf::Class::ALL.into_iter().find(|c| c.uid() == how.ocsf_class) {
+        options.ocsf.class = class;
+    }
+    let mut writer = report::writer(how.format(), options, out);
+    let mut worst = None;
+    writer.begin(&Head::new(now)).map_err(writing(STDOUT))?;
+    for finding in judgement.findings(controls) {
+        if finding.exception.is_none() {
+            worst = worst.max(Some(finding.severity));
+        }
+        writer.finding(&finding).map_err(writing(STDOUT))?;
+        bar.advance(1);
+    }
+    writer.end(summary).map_err(writing(STDOUT))?;
+    Ok(worst)
+}
+
+/// Writes JSON lines: each thread renders a batch, and the batches are written in their order.
+fn write_lines(
+    judgement: &Judgement<'_>,
+    controls: &Controls,
+    threads: usize,
+    out: &mut impl Write,
+    progress: &dyn Fn(u64),
+) -> Result<Option<Severity>, Stop> {
+    let render = |from: usize| -> io::Result<(Vec<u8>, Option<Severity>)> {
+        let (mut lines, mut worst) = (vec![], None);
+        for finding in (from..from + BATCH).map_while(|place| judgement.finding(place, controls)) {
+            if finding.exception.is_none() {
+                worst = worst.max(Some(finding.severity));
+            }
+            report::write_line(&finding, &mut lines)?;
+        }
+        Ok((lines, worst))
+    };
+    let mut worst = None;
+    for round in (0..judgement.len()).step_by(BATCH * threads) {
+        let batches: Vec<_> = std::thread::scope(|scope| {
+            let starts = (0..threads).map(|i| round + i * BATCH).filter(|from| *from < judgement.len());
+            let running: Vec<_> = starts.map(|from| scope.spawn(move || render(from))).collect();
+            running.into_iter().map(|r| r.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
+        });
+        for batch in batches {
+            let (lines, of_batch) = batch.map_err(writing(STDOUT))?;
+            worst = worst.max(of_batch);
+            out.write_all(&lines).map_err(writing(STDOUT))?;
+        }
+        progress((BATCH * threads).min(judgement.len() - round) as u64);
+    }
+    Ok(worst)
+}
