@@ -28,8 +28,6 @@ pub(crate) type Fast<K, V> = HashMap<K, V, FxBuildHasher>;
 pub struct World {
     pub(crate) estate: Estate,
     pub(crate) people: Namespace,
-    pub(crate) systems: Namespace,
-    pub(crate) entitlements: Namespace,
     /// In the order of the identities.
     pub(crate) relations: Vec<Relations>,
     /// In the order of the grants, which are sorted by subject.
@@ -484,14 +482,10 @@ impl World {
         let holdings = Holdings::new(&estate, n, &held, &steps);
 
         people.seal();
-        systems.seal();
-        entitlements.seal();
         estate.names = names;
         Self {
             estate,
             people,
-            systems,
-            entitlements,
             relations,
             held,
             steps,
