@@ -64,7 +64,7 @@ impl Severity {
 }
 
 /// How a live grant stands towards the approvals: exactly one for each grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// Everyone of this kind has it by a configured rule.
@@ -133,7 +133,7 @@ impl Standing {
 }
 
 /// The verdict on a grant, which follows from its standing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// An approval, an open emergency or a birthright carries it.
@@ -145,7 +145,7 @@ pub enum Outcome {
 }
 
 /// Who answers for what. The order is the order in which they are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Decided, and answers for the decision and its policy basis.
@@ -187,7 +187,7 @@ impl Role {
 }
 
 /// One finding, ready to be printed. Text is borrowed from the estate where it can be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding<'a> {
     /// Always [`FINDING_SCHEMA`].
     pub schema: Cow<'a, str>,
@@ -239,7 +239,7 @@ pub struct Finding<'a> {
 }
 
 /// The identity behind a grant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Subject<'a> {
     /// The key the account resolves to.
     pub id: Cow<'a, str>,
@@ -248,7 +248,7 @@ pub struct Subject<'a> {
 }
 
 /// The grant a finding is about, as it was observed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GrantView<'a> {
     /// System, as the grant names it.
     pub system: Cow<'a, str>,
@@ -274,7 +274,7 @@ pub struct GrantView<'a> {
 }
 
 /// One membership an inherited grant runs through.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PathStepView<'a> {
     /// System, where it is not the grant's own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -284,7 +284,7 @@ pub struct PathStepView<'a> {
 }
 
 /// The request a finding cites.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestView<'a> {
     /// The configured source it came from.
     pub source: Cow<'a, str>,
@@ -301,7 +301,7 @@ pub struct RequestView<'a> {
 }
 
 /// One person who answers, or the gap where nobody does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Accountable<'a> {
     /// In which role.
     pub role: Role,
@@ -314,7 +314,7 @@ pub struct Accountable<'a> {
 }
 
 /// A control of a framework.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct ControlRef<'a> {
     /// For example `nist-csf-2.0`.
     pub framework: Cow<'a, str>,
@@ -323,7 +323,7 @@ pub struct ControlRef<'a> {
 }
 
 /// A pointer to a record as it was collected.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceView<'a> {
     /// The configured source.
     pub source: Option<Cow<'a, str>>,
@@ -336,7 +336,7 @@ pub struct EvidenceView<'a> {
 }
 
 /// A valid exception that accepts a finding for a time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExceptionView<'a> {
     /// Who accepted it.
     pub accepted_by: Cow<'a, str>,
@@ -347,7 +347,7 @@ pub struct ExceptionView<'a> {
 }
 
 /// The verdict on one grant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict<'a> {
     /// System, as the grant names it.
     pub system: Cow<'a, str>,
@@ -372,7 +372,7 @@ pub struct Verdict<'a> {
 }
 
 /// The key of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestKey<'a> {
     /// The configured source.
     pub source: Cow<'a, str>,

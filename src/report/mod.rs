@@ -214,6 +214,12 @@ pub trait Writer {
     fn end(&mut self, summary: &Summary) -> io::Result<()>;
 }
 
+/// The JSON Schema of a finding, as `jsonl` and `json` print it.
+#[must_use]
+pub fn finding_schema() -> serde_json::Value {
+    schemars::schema_for!(Finding<'_>).to_value()
+}
+
 /// The writer of a format. `out` gets one write for each finding; it need not be buffered, but gains by it.
 #[must_use]
 pub fn writer<'w, W: Write + 'w>(format: Format, options: Options, out: W) -> Box<dyn Writer + 'w> {

@@ -124,6 +124,7 @@ fn without(v: &mut Value, key: &str) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_name_makes_an_event_invalid(a in "\\PC{0,20}|[a-z@.+-]{0,12}", b in any::<String>()) {
         let mut findings = sample::findings();

@@ -5,7 +5,7 @@ pub mod sample;
 use std::io::{self, Write};
 
 use counterfoil::model::finding::{Finding, Standing};
-use counterfoil::report::{Format, Head, Options, Standings, Style, Summary, ocsf, text, writer};
+use counterfoil::report::{Format, Head, Options, Standings, Style, Summary, finding_schema, ocsf, text, writer};
 use proptest::prelude::*;
 
 /// What a format prints for these findings.
@@ -124,6 +124,22 @@ fn nothing_found_is_said_in_every_format() {
     ");
 }
 
+#[test]
+fn the_schema_names_every_field_that_is_printed() {
+    let schema = finding_schema();
+    insta::assert_json_snapshot!("finding_schema", schema);
+    let lines = printed(Format::Jsonl, Options::default(), &sample::findings(), &summary());
+    for line in lines.lines() {
+        let finding: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        for key in finding.keys() {
+            assert!(schema["properties"].get(key).is_some(), "{key} is not in the schema");
+        }
+        for key in schema["required"].as_array().unwrap() {
+            assert!(finding.contains_key(key.as_str().unwrap()), "{key} is not printed");
+        }
+    }
+}
+
 /// Accepts a few bytes and then fails, as a closed pipe does.
 struct Closing(usize);
 
@@ -176,6 +192,7 @@ fn formats_and_classes_are_read_from_their_words() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn no_name_breaks_a_format(a in any::<String>(), b in "\\PC*", c in any::<String>(), width in 0usize..200) {
         let mut findings = sample::findings();
