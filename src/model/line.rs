@@ -143,7 +143,7 @@ fn diagnose(text: &str) -> BadRecord {
     let t = match value.get("type") {
         Some(Json::Text(word)) => match RecordType::ALL.into_iter().find(|t| t.as_str() == *word) {
             Some(t) => t,
-            None => return field("type", format!("`{}`", shorten(&word)), format!("one of `{}`", known())),
+            None => return field("type", format!("`{}`", shorten(word)), format!("one of `{}`", known())),
         },
         Some(other) => return field("type", other.describe(), format!("one of `{}`", known())),
         None => return field("type", "nothing".into(), format!("one of `{}`", known())),

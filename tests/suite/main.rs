@@ -1,5 +1,13 @@
 //! The one test binary: every test of the product as a whole.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets what it does not expect should stop there"
+)]
+
 mod connectors;
 mod controls;
 mod ocsf;

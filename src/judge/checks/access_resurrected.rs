@@ -40,10 +40,10 @@
 //! severity = "high"    # instead of critical
 //! ```
 
-use crate::judge::case::at;
-use crate::model::finding::Standing;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::Standing;
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -57,14 +57,17 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn fires(case: &Case<'_>) -> bool {
-    case.standing() == Standing::Revoked && case.grant.granted_at.is_some_and(|granted| Some(granted) > case.facts.revoked_at)
+    case.standing() == Standing::Revoked
+        && case.grant.granted_at.is_some_and(|granted| Some(granted) > case.facts.revoked_at)
 }
 
 fn tell(case: &Case<'_>) -> Telling {
     let by = case.request.map(|(r, _)| format!(" ({})", case.text(r.id))).unwrap_or_default();
     let (granted, revoked) = (at(case.grant.granted_at), at(case.facts.revoked_at));
     let (account, right) = (case.account(), case.right());
-    let message = format!("{account} was granted {right} again on {granted}, after its revocation on {revoked}{by}.");
-    Telling::new(message).because(format!("revoked {revoked}, granted {granted}, and not approved in between"))
+    let message =
+        format!("{account} was granted {right} again on {granted}, after its revocation on {revoked}{by}.");
+    Telling::new(message)
+        .because(format!("revoked {revoked}, granted {granted}, and not approved in between"))
         .resting_on_certifications(case)
 }

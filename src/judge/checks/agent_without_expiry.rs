@@ -43,10 +43,10 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::model::record::Kind;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
+use crate::model::record::Kind;
 
 pub(super) static CHECK: Check = Check {
     name: "agent-without-expiry",
@@ -61,15 +61,17 @@ pub(super) static CHECK: Check = Check {
 fn fires(case: &Case<'_>) -> bool {
     case.approved().is_some_and(|(_, asked)| {
         let limit = case.thresholds().agent_max_ttl;
-        case.kind() == Some(Kind::Agent) && (asked.end.is_none() || asked.length().is_some_and(|length| length > limit))
+        case.kind() == Some(Kind::Agent)
+            && (asked.end.is_none() || asked.length().is_some_and(|length| length > limit))
     })
 }
 
 fn tell(case: &Case<'_>) -> Telling {
     let limit = case.thresholds().agent_max_ttl;
-    let term = case.request.and_then(|(_, asked)| asked.end.and(asked.length())).map_or("no end".to_owned(), |length| {
-        format!("a term of {length}, more than the {limit} allowed")
-    });
+    let term = case
+        .request
+        .and_then(|(_, asked)| asked.end.and(asked.length()))
+        .map_or("no end".to_owned(), |length| format!("a term of {length}, more than the {limit} allowed"));
     let (subject, right, request) = (case.person(case.subject()), case.right(), case.request_id());
     let message = format!("Agent {subject} holds {right} under {request}, which has {term}.");
     Telling::new(message)

@@ -41,10 +41,10 @@
 //! severity = "high"    # instead of medium
 //! ```
 
+use super::{Check, Rule};
 use crate::judge::case::Telling;
 use crate::judge::estate::Sym;
 use crate::judge::weigh::Moment;
-use super::{Check, Rule};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -59,8 +59,10 @@ pub(super) static CHECK: Check = Check {
 
 fn tell(moment: &Moment<'_>, alias: Sym) -> Telling {
     let world = moment.world;
-    let holders = world.ambiguous.iter().find(|(a, _)| *a == alias).map_or(&[][..], |(_, holders)| holders.as_slice());
+    let holders =
+        world.ambiguous.iter().find(|(a, _)| *a == alias).map_or(&[][..], |(_, holders)| holders.as_slice());
     let ids: Vec<&str> = holders.iter().map(|id| world.estate.text(*id)).collect();
     let (text, all) = (world.estate.text(alias), ids.join(", "));
-    Telling::new(format!("{text} belongs to {all}, so it justifies nothing.")).because(format!("claimed by {all}"))
+    Telling::new(format!("{text} belongs to {all}, so it justifies nothing."))
+        .because(format!("claimed by {all}"))
 }

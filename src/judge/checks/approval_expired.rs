@@ -45,11 +45,11 @@
 //! severity = "medium"  # instead of high
 //! ```
 
+use super::{Check, Rule};
 use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
 use crate::model::Instant;
 use crate::model::finding::Standing;
-use crate::judge::case::{Telling, Case};
-use super::{Check, Rule};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -63,7 +63,8 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn fires(case: &Case<'_>) -> bool {
-    case.standing() == Standing::Expired && end(case).is_some_and(|end| case.now() >= end.plus(case.thresholds().expiry_grace))
+    case.standing() == Standing::Expired
+        && end(case).is_some_and(|end| case.now() >= end.plus(case.thresholds().expiry_grace))
 }
 
 fn end(case: &Case<'_>) -> Option<Instant> {
@@ -74,5 +75,6 @@ fn tell(case: &Case<'_>) -> Telling {
     let (account, right, request) = (case.account(), case.right(), case.request_id());
     let message = format!("{account} still holds {right}; its approval {request} ended {}.", at(end(case)));
     let grace = case.thresholds().expiry_grace;
-    Telling::new(message).because(format!("the approval ended {}, and the grace of {grace} is over", at(end(case))))
+    Telling::new(message)
+        .because(format!("the approval ended {}, and the grace of {grace} is over", at(end(case))))
 }

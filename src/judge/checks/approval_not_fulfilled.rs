@@ -44,14 +44,14 @@
 //! severity = "medium"  # instead of low
 //! ```
 
+use super::{Accuse, Check, Rule, is_approved_grant};
 use crate::judge::case::at;
+use crate::judge::case::{RequestCase, Telling};
 use crate::judge::names::Key;
-use crate::model::record::State;
-use crate::judge::case::{Telling, RequestCase};
-use super::{Check, Rule, is_approved_grant};
 use crate::judge::world::{Item, fulfilled};
-use crate::model::record::Intent;
 use crate::model::finding::{Role, Severity};
+use crate::model::record::Intent;
+use crate::model::record::State;
 
 pub(super) static CHECK: Check = Check {
     name: "approval-not-fulfilled",
@@ -63,10 +63,13 @@ pub(super) static CHECK: Check = Check {
     page: include_str!("approval_not_fulfilled.rs"),
 };
 
-fn fires(case: &RequestCase<'_>, found: &mut dyn FnMut(Option<u32>, Option<Key>)) {
+fn fires(case: &RequestCase<'_>, found: &mut Accuse<'_>) {
     let (moment, world) = (case.moment, case.moment.world);
     let due = case.asked.decided_at.map(|t| t.plus(moment.thresholds().fulfilment_window));
-    if !is_approved_grant(case) || !case.asked.in_force_at(moment.now) || due.is_none_or(|due| due > moment.now) {
+    if !is_approved_grant(case)
+        || !case.asked.in_force_at(moment.now)
+        || due.is_none_or(|due| due > moment.now)
+    {
         return;
     }
     for (number, item) in (0..).zip(case.items()) {
@@ -79,7 +82,8 @@ fn fires(case: &RequestCase<'_>, found: &mut dyn FnMut(Option<u32>, Option<Key>)
         people.dedup();
         for who in people {
             let held = who.certain().is_some_and(|who| {
-                fulfilled(&world.estate.names, &world.closures, &world.holdings, who, item) || revoked(case, who, item)
+                fulfilled(&world.estate.names, &world.closures, &world.holdings, who, item)
+                    || revoked(case, who, item)
             });
             if !held {
                 found(Some(number), Some(who));
@@ -104,13 +108,16 @@ fn revoked(case: &RequestCase<'_>, who: Key, item: &Item) -> bool {
 }
 
 fn tell(case: &RequestCase<'_>, item: Option<u32>, beneficiary: Option<Key>) -> Telling {
-    let item = item.and_then(|i| case.request.access.within(&case.moment.world.estate.pools.items).get(i as usize));
+    let item =
+        item.and_then(|i| case.request.access.within(&case.moment.world.estate.pools.items).get(i as usize));
     let right = item.map_or("not known".to_owned(), |i| {
         format!("{} on {}", case.text(i.entitlement), case.text(i.system))
     });
     let who = beneficiary.map_or("not known", |b| case.moment.world.person(b));
     let decided = at(case.asked.decided_at);
-    let message = format!("Request {} approved {right} for {who} on {decided}, and it was not given.", case.id());
+    let message =
+        format!("Request {} approved {right} for {who} on {decided}, and it was not given.", case.id());
     let window = case.moment.thresholds().fulfilment_window;
-    Telling::new(message).because(format!("decided {decided}, and {who} holds nothing it covers after {window}"))
+    Telling::new(message)
+        .because(format!("decided {decided}, and {who} holds nothing it covers after {window}"))
 }

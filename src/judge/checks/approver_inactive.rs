@@ -41,12 +41,12 @@
 //! severity = "medium"  # instead of high
 //! ```
 
+use super::{Check, Rule};
 use crate::judge::case::Approving;
 use crate::judge::case::is_gone;
+use crate::judge::case::{Case, Telling};
 use crate::judge::estate::IdentityRow;
 use crate::model::Instant;
-use crate::judge::case::{Telling, Case};
-use super::{Check, Rule};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -78,9 +78,11 @@ fn tell(case: &Case<'_>) -> Telling {
     for (a, identity, since) in inactive(case) {
         let (who, status) = (case.person(a.approver), identity.status.as_str());
         if telling.message.is_empty() {
-            telling.message = format!("{} was approved by {who}, who was {status} since {since}.", case.ticket_for());
+            telling.message =
+                format!("{} was approved by {who}, who was {status} since {since}.", case.ticket_for());
         }
-        telling = telling.because(format!("{who} was {status} since {since}")).resting_on(Some(identity.origin));
+        telling =
+            telling.because(format!("{who} was {status} since {since}")).resting_on(Some(identity.origin));
     }
     telling
 }

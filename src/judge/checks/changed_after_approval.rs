@@ -41,11 +41,11 @@
 //! severity = "medium"  # instead of high
 //! ```
 
+use super::{Check, Rule};
 use crate::judge::case::at;
 use crate::judge::case::same_name;
+use crate::judge::case::{Case, Telling};
 use crate::judge::estate::ChangeRow;
-use crate::judge::case::{Telling, Case};
-use super::{Check, Rule};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -69,7 +69,8 @@ const FIELDS: [&str; 8] =
 /// The changes to these fields after the decision.
 fn late<'m>(case: &Case<'m>) -> impl Iterator<Item = &'m ChangeRow> {
     let case = *case;
-    let changes = case.request.map(|(r, _)| r.changes.within(&case.world().estate.pools.changes)).unwrap_or_default();
+    let changes =
+        case.request.map(|(r, _)| r.changes.within(&case.world().estate.pools.changes)).unwrap_or_default();
     changes.iter().filter(move |c| {
         case.decided_at().is_some_and(|decided| c.at > decided)
             && FIELDS.iter().any(|f| same_name(f, case.text(c.field)))

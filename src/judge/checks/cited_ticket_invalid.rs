@@ -40,9 +40,9 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::model::finding::Standing;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::Standing;
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -61,7 +61,10 @@ fn fires(case: &Case<'_>) -> bool {
 
 fn tell(case: &Case<'_>) -> Telling {
     let ticket = case.grant.ticket.map_or("", |t| case.text(t));
-    let message =
-        format!("The grant of {} to {} cites ticket {ticket}, which does not cover it.", case.right(), case.account());
+    let message = format!(
+        "The grant of {} to {} cites ticket {ticket}, which does not cover it.",
+        case.right(),
+        case.account()
+    );
     Telling::new(message).because(format!("no request with the id {ticket} covers the grant"))
 }

@@ -41,11 +41,11 @@
 //! severity = "medium"  # instead of high
 //! ```
 
+use super::{Check, Rule};
 use crate::judge::case::Approving;
 use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
 use crate::judge::names::Key;
-use crate::judge::case::{Telling, Case};
-use super::{Check, Rule};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {

@@ -43,9 +43,9 @@
 //! severity = "high"    # instead of critical
 //! ```
 
-use crate::model::finding::Standing;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::Standing;
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -64,6 +64,11 @@ fn fires(case: &Case<'_>) -> bool {
 
 fn tell(case: &Case<'_>) -> Telling {
     let state = case.request.map_or("refused", |(r, _)| r.state.as_str());
-    let message = format!("{} holds {} although request {} for it was {state}.", case.account(), case.right(), case.request_id());
+    let message = format!(
+        "{} holds {} although request {} for it was {state}.",
+        case.account(),
+        case.right(),
+        case.request_id()
+    );
     Telling::new(message).because(format!("request {} is {state}", case.request_id()))
 }

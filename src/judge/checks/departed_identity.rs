@@ -43,10 +43,10 @@
 //! severity = "high"    # instead of critical
 //! ```
 
+use super::{Check, Rule};
 use crate::judge::case::is_gone;
 use crate::judge::case::known;
-use crate::judge::case::{Telling, Case};
-use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -61,12 +61,14 @@ pub(super) static CHECK: Check = Check {
 
 fn fires(case: &Case<'_>) -> bool {
     case.identity().is_some_and(|(i, _)| {
-        is_gone(i) && i.status_since.is_none_or(|since| since.plus(case.thresholds().leaver_grace) <= case.now())
+        is_gone(i)
+            && i.status_since.is_none_or(|since| since.plus(case.thresholds().leaver_grace) <= case.now())
     })
 }
 
 fn tell(case: &Case<'_>) -> Telling {
-    let (status, since) = case.identity().map_or(("gone", None), |(i, _)| (i.status.as_str(), i.status_since));
+    let (status, since) =
+        case.identity().map_or(("gone", None), |(i, _)| (i.status.as_str(), i.status_since));
     let left = known(since, |t| format!(" since {t}"));
     let (subject, right, account) = (case.person(case.subject()), case.right(), case.account());
     let message = format!("{subject} is {status}{left} and still holds {right} as {account}.");

@@ -44,12 +44,12 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::at;
-use crate::model::finding::Standing;
-use crate::model::record::State;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::Standing;
 use crate::model::finding::{Role, Severity};
+use crate::model::record::State;
 
 pub(super) static CHECK: Check = Check {
     name: "emergency-not-ratified",
@@ -79,7 +79,9 @@ fn unratified(case: &Case<'_>) -> bool {
     case.approved().is_some_and(|(r, _)| {
         let by = case.moment.ratify_by(case.grant, r);
         r.emergency
-            && by.is_some_and(|by| !case.approving().any(|a| a.row.decided_at.is_some_and(|decided| decided < by)))
+            && by.is_some_and(|by| {
+                !case.approving().any(|a| a.row.decided_at.is_some_and(|decided| decided < by))
+            })
     })
 }
 

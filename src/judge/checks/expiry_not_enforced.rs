@@ -42,9 +42,9 @@
 //! severity = "medium"  # instead of low
 //! ```
 
-use crate::judge::case::at;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -68,6 +68,7 @@ fn tell(case: &Case<'_>) -> Telling {
     let end = at(case.request.and_then(|(_, asked)| asked.end));
     let own = case.grant.expires_at.map_or("has no end".to_owned(), |t| format!("ends only {t}"));
     let (account, right, request) = (case.account(), case.right(), case.request_id());
-    let message = format!("The approval {request} of {account} for {right} ends {end}; the grant itself {own}.");
+    let message =
+        format!("The approval {request} of {account} for {right} ends {end}; the grant itself {own}.");
     Telling::new(message).because(format!("approved until {end}; the grant {own}"))
 }

@@ -44,9 +44,9 @@
 //! severity = "high"    # instead of medium
 //! ```
 
-use crate::judge::case::at;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -61,7 +61,8 @@ pub(super) static CHECK: Check = Check {
 
 fn fires(case: &Case<'_>) -> bool {
     case.approved().is_some_and(|(r, asked)| {
-        let early = case.grant.granted_at.map(|t| t.plus(case.thresholds().grant_tolerance)) < asked.decided_at;
+        let early =
+            case.grant.granted_at.map(|t| t.plus(case.thresholds().grant_tolerance)) < asked.decided_at;
         early && case.grant.granted_at.is_some() && !r.emergency && !case.facts.approved_when_granted
     })
 }
@@ -69,8 +70,10 @@ fn fires(case: &Case<'_>) -> bool {
 fn tell(case: &Case<'_>) -> Telling {
     let (granted, decided) = (at(case.grant.granted_at), at(case.decided_at()));
     let (account, right, request) = (case.account(), case.right(), case.request_id());
-    let message =
-        format!("{account} was granted {right} on {granted}, before request {request} was approved on {decided}.");
+    let message = format!(
+        "{account} was granted {right} on {granted}, before request {request} was approved on {decided}."
+    );
     let tolerance = case.thresholds().grant_tolerance;
-    Telling::new(message).because(format!("granted {granted}, decided {decided}, more than {tolerance} later"))
+    Telling::new(message)
+        .because(format!("granted {granted}, decided {decided}, more than {tolerance} later"))
 }

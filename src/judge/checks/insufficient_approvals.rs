@@ -42,8 +42,8 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -57,7 +57,8 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn fires(case: &Case<'_>) -> bool {
-    case.approved().is_some() && case.policy().is_some_and(|(policy, _)| (1..policy.min_approvers as usize).contains(&found(case)))
+    case.approved().is_some()
+        && case.policy().is_some_and(|(policy, _)| (1..policy.min_approvers as usize).contains(&found(case)))
 }
 
 /// How many different people approved independently. Of ambiguous names each is somebody else.
@@ -75,8 +76,10 @@ fn tell(case: &Case<'_>) -> Telling {
     let (found, needed) = (found(case), case.policy().map_or(0, |(p, _)| p.min_approvers));
     let policy = case.policy().map_or("not known", |(p, _)| case.text(p.id));
     let approvers = if found == 1 { "approver" } else { "approvers" };
-    let message =
-        format!("{} has {found} independent {approvers}; policy {policy} asks for {needed}.", case.ticket_for());
+    let message = format!(
+        "{} has {found} independent {approvers}; policy {policy} asks for {needed}.",
+        case.ticket_for()
+    );
     Telling::new(message)
         .because(format!("approved independently by {}", case.names(case.independent())))
         .resting_on(case.policy().map(|(p, _)| p.origin))

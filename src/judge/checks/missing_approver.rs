@@ -41,8 +41,8 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -61,5 +61,6 @@ fn fires(case: &Case<'_>) -> bool {
 
 fn tell(case: &Case<'_>) -> Telling {
     let message = format!("{} counts as approved, and no approver is on record.", case.ticket_for());
-    Telling::new(message).because(format!("request {} is approved, and no approval names anybody", case.request_id()))
+    Telling::new(message)
+        .because(format!("request {} is approved, and no approval names anybody", case.request_id()))
 }

@@ -39,8 +39,8 @@
 //! severity = "high"    # instead of medium
 //! ```
 
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {

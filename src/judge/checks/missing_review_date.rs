@@ -44,8 +44,8 @@
 //! severity = "high"    # instead of medium
 //! ```
 
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -64,6 +64,9 @@ fn fires(case: &Case<'_>) -> bool {
 
 fn tell(case: &Case<'_>) -> Telling {
     let (account, right, request) = (case.account(), case.right(), case.request_id());
-    let message = format!("{account} holds {right} under {request}, with neither an end nor a date for its next review.");
-    Telling::new(message).because("no end, no review date, and no policy or certification that gives one".into())
+    let message = format!(
+        "{account} holds {right} under {request}, with neither an end nor a date for its next review."
+    );
+    Telling::new(message)
+        .because("no end, no review date, and no policy or certification that gives one".into())
 }

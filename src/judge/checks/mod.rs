@@ -24,13 +24,16 @@ pub struct Check {
     page: &'static str,
 }
 
+/// Is told the item and the beneficiary at fault.
+pub(crate) type Accuse<'a> = dyn FnMut(Option<u32>, Option<Key>) + 'a;
+
 /// What a check looks at.
 pub(crate) enum Rule {
     /// Each grant.
     Grant { fires: fn(&Case<'_>) -> bool, tell: fn(&Case<'_>) -> Telling },
     /// Each request; it may find several items and beneficiaries at fault.
     Request {
-        fires: fn(&RequestCase<'_>, &mut dyn FnMut(Option<u32>, Option<Key>)),
+        fires: fn(&RequestCase<'_>, &mut Accuse<'_>),
         tell: fn(&RequestCase<'_>, Option<u32>, Option<Key>) -> Telling,
     },
     /// Each ambiguous alias: there is nothing to decide.

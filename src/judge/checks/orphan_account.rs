@@ -41,8 +41,8 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {

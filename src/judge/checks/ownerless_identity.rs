@@ -38,12 +38,12 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::is_gone;
-use crate::judge::names::Key;
-use crate::model::record::Kind;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::is_gone;
+use crate::judge::case::{Case, Telling};
+use crate::judge::names::Key;
 use crate::model::finding::{Role, Severity};
+use crate::model::record::Kind;
 
 pub(super) static CHECK: Check = Check {
     name: "ownerless-identity",
@@ -69,7 +69,9 @@ fn owner(case: &Case<'_>) -> Option<Key> {
 
 fn tell(case: &Case<'_>) -> Telling {
     let why = match owner(case).map(|owner| (owner, case.world().identity(owner))) {
-        Some((owner, Some((o, _)))) => format!("is owned by {}, who is {}", case.person(owner), o.status.as_str()),
+        Some((owner, Some((o, _)))) => {
+            format!("is owned by {}, who is {}", case.person(owner), o.status.as_str())
+        }
         _ => "has no owner".to_owned(),
     };
     let (subject, right) = (case.person(case.subject()), case.right());

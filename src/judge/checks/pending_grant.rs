@@ -44,12 +44,12 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::at;
-use crate::model::finding::Standing;
-use crate::model::record::State;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::Standing;
 use crate::model::finding::{Role, Severity};
+use crate::model::record::State;
 
 pub(super) static CHECK: Check = Check {
     name: "pending-grant",
@@ -67,9 +67,16 @@ fn fires(case: &Case<'_>) -> bool {
 
 fn tell(case: &Case<'_>) -> Telling {
     let why = match case.request {
-        Some((r, asked)) if r.state == State::Approved => format!("approved only from {} on", at(asked.start)),
+        Some((r, asked)) if r.state == State::Approved => {
+            format!("approved only from {} on", at(asked.start))
+        }
         _ => "not decided".to_owned(),
     };
-    let message = format!("{} holds {} while request {} for it is {why}.", case.account(), case.right(), case.request_id());
+    let message = format!(
+        "{} holds {} while request {} for it is {why}.",
+        case.account(),
+        case.right(),
+        case.request_id()
+    );
     Telling::new(message).because(format!("request {} is {why}", case.request_id()))
 }

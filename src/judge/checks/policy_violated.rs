@@ -44,8 +44,8 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -78,7 +78,9 @@ fn breaches(case: &Case<'_>) -> Vec<String> {
     if !policy.applies_to.is_empty() && !applies {
         found.push(format!("it does not apply to {}", case.right()));
     }
-    if let Some(kind) = case.kind().filter(|k| !row.identity_kinds.is_empty() && !row.identity_kinds.contains(k)) {
+    if let Some(kind) =
+        case.kind().filter(|k| !row.identity_kinds.is_empty() && !row.identity_kinds.contains(k))
+    {
         found.push(format!("it does not apply to an identity of kind {}", kind.as_str()));
     }
     if let Some(max) = row.max_ttl {

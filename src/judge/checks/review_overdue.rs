@@ -43,9 +43,9 @@
 //! severity = "high"    # instead of medium
 //! ```
 
-use crate::judge::case::at;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -66,6 +66,5 @@ fn tell(case: &Case<'_>) -> Telling {
     let due = at(case.facts.review_due);
     let (account, right) = (case.account(), case.right());
     let message = format!("The access of {account} to {right} was to be reviewed by {due}.");
-    Telling::new(message).because(format!("review was due {due}"))
-        .resting_on_certifications(case)
+    Telling::new(message).because(format!("review was due {due}")).resting_on_certifications(case)
 }

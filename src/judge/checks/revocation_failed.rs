@@ -45,10 +45,10 @@
 //! severity = "high"    # instead of critical
 //! ```
 
-use crate::judge::case::at;
-use crate::model::finding::Standing;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::Standing;
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -75,8 +75,10 @@ fn tell(case: &Case<'_>) -> Telling {
     let by = case.request.map(|(r, _)| format!(" ({})", case.text(r.id))).unwrap_or_default();
     let revoked_at = at(case.facts.revoked_at);
     let (account, right) = (case.account(), case.right());
-    let message = format!("{account} still holds {right}, although its removal was recorded as of {revoked_at}{by}.");
+    let message =
+        format!("{account} still holds {right}, although its removal was recorded as of {revoked_at}{by}.");
     let seen = case.grant.origin.observed_at.unwrap_or(case.now());
-    Telling::new(message).because(format!("recorded as removed {revoked_at}, seen live {seen}"))
+    Telling::new(message)
+        .because(format!("recorded as removed {revoked_at}, seen live {seen}"))
         .resting_on_certifications(case)
 }

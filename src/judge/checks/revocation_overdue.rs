@@ -42,10 +42,10 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::at;
-use crate::model::finding::Standing;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::Standing;
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -69,7 +69,9 @@ fn fires(case: &Case<'_>) -> bool {
 fn tell(case: &Case<'_>) -> Telling {
     let (account, right, request) = (case.account(), case.right(), case.request_id());
     let decided = at(case.decided_at());
-    let message = format!("{account} still holds {right}; its revocation {request} was decided {decided} and is not completed.");
+    let message = format!(
+        "{account} still holds {right}; its revocation {request} was decided {decided} and is not completed."
+    );
     let sla = case.thresholds().revocation_sla;
     Telling::new(message).because(format!("decided {decided}, not completed within {sla}"))
 }

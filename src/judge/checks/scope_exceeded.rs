@@ -41,9 +41,9 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::model::finding::Standing;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::Standing;
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -75,6 +75,7 @@ fn tell(case: &Case<'_>) -> Telling {
         .collect();
     let (held, approved) = (scoped(case.entitlement(), scope), approved.join(", "));
     let (account, system, request) = (case.account(), case.system(), case.request_id());
-    let message = format!("{account} holds {held} on {system}, and request {request} approved only {approved}.");
+    let message =
+        format!("{account} holds {held} on {system}, and request {request} approved only {approved}.");
     Telling::new(message).because(format!("approved: {approved}; held: {held}"))
 }

@@ -43,8 +43,8 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -64,7 +64,8 @@ fn fires(case: &Case<'_>) -> bool {
 fn tell(case: &Case<'_>) -> Telling {
     let who = case.names(case.approving());
     let (request, account, right) = (case.request_id(), case.account(), case.right());
-    let message = format!("Nobody independent approved request {request} for {account} ({right}), only {who}.");
+    let message =
+        format!("Nobody independent approved request {request} for {account} ({right}), only {who}.");
     let mut telling = Telling::new(message);
     for a in case.approving() {
         let person = case.person(a.approver);

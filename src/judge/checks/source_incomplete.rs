@@ -40,8 +40,8 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::{Telling, SourceCase};
 use super::{Check, Rule};
+use crate::judge::case::{SourceCase, Telling};
 use crate::judge::estate::SnapshotRow;
 use crate::model::finding::{Role, Severity};
 
@@ -75,8 +75,11 @@ fn tell(case: &SourceCase<'_>) -> Telling {
     }
     reasons.sort_unstable();
     reasons.dedup();
-    let message =
-        format!("Source {} {}; what it does not show proves nothing.", case.text(case.source), reasons.join("; it "));
+    let message = format!(
+        "Source {} {}; what it does not show proves nothing.",
+        case.text(case.source),
+        reasons.join("; it ")
+    );
     let telling = reasons.into_iter().fold(Telling::new(message), Telling::because);
     case.snapshots().fold(telling, |telling, s| telling.resting_on(Some(s.origin)))
 }

@@ -42,9 +42,9 @@
 //! severity = "high"    # instead of medium
 //! ```
 
-use crate::judge::case::at;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -60,15 +60,19 @@ pub(super) static CHECK: Check = Check {
 fn fires(case: &Case<'_>) -> bool {
     case.approved().is_some_and(|(_, asked)| {
         let fresh_until = asked.start.map(|t| t.plus(case.thresholds().provisioning_window));
-        fresh_until.is_some() && case.grant.granted_at > fresh_until && case.facts.only_controlling_when_granted
+        fresh_until.is_some()
+            && case.grant.granted_at > fresh_until
+            && case.facts.only_controlling_when_granted
     })
 }
 
 fn tell(case: &Case<'_>) -> Telling {
     let (granted, start) = (at(case.grant.granted_at), at(case.request.and_then(|(_, asked)| asked.start)));
     let (account, right, request) = (case.account(), case.right(), case.request_id());
-    let message =
-        format!("{account} was granted {right} on {granted}, long after approval {request} took effect on {start}.");
+    let message = format!(
+        "{account} was granted {right} on {granted}, long after approval {request} took effect on {start}."
+    );
     let window = case.thresholds().provisioning_window;
-    Telling::new(message).because(format!("in effect from {start}, granted {granted}, more than {window} later"))
+    Telling::new(message)
+        .because(format!("in effect from {start}, granted {granted}, more than {window} later"))
 }

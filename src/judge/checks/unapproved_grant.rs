@@ -46,10 +46,10 @@
 //! severity = "medium"  # instead of high
 //! ```
 
-use crate::judge::case::known;
-use crate::model::finding::Standing;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::known;
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::Standing;
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {

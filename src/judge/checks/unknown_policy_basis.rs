@@ -43,9 +43,9 @@
 //! severity = "high"    # instead of medium
 //! ```
 
-use crate::judge::case::at;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -62,7 +62,9 @@ fn fires(case: &Case<'_>) -> bool {
     case.approved().is_some_and(|(r, asked)| {
         r.policy.is_some()
             && !case.world().estate.policies.is_empty()
-            && case.policy().is_none_or(|(policy, _)| asked.decided_at.is_some_and(|t| !policy.in_force_at(t)))
+            && case
+                .policy()
+                .is_none_or(|(policy, _)| asked.decided_at.is_some_and(|t| !policy.in_force_at(t)))
     })
 }
 

@@ -41,9 +41,9 @@
 //! severity = "high"    # instead of medium
 //! ```
 
+use super::{Accuse, Check, Rule, is_approved_grant};
+use crate::judge::case::{RequestCase, Telling};
 use crate::judge::names::Key;
-use crate::judge::case::{Telling, RequestCase};
-use super::{Check, Rule, is_approved_grant};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -56,7 +56,7 @@ pub(super) static CHECK: Check = Check {
     page: include_str!("unreconcilable_request.rs"),
 };
 
-fn fires(case: &RequestCase<'_>, found: &mut dyn FnMut(Option<u32>, Option<Key>)) {
+fn fires(case: &RequestCase<'_>, found: &mut Accuse<'_>) {
     if is_approved_grant(case) && why(case).is_some() {
         found(None, None);
     }

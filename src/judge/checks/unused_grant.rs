@@ -43,12 +43,12 @@
 //! severity = "high"    # instead of medium
 //! ```
 
-use crate::judge::case::at;
-use crate::model::Instant;
-use crate::model::record::Mode;
-use crate::judge::case::{Telling, Case};
 use super::{Check, Rule};
+use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
+use crate::model::Instant;
 use crate::model::finding::{Role, Severity};
+use crate::model::record::Mode;
 
 pub(super) static CHECK: Check = Check {
     name: "unused-grant",

@@ -41,11 +41,11 @@
 //! severity = "medium"  # instead of low
 //! ```
 
+use super::{Check, Rule};
+use crate::judge::case::{Case, Telling};
+use crate::model::finding::{Role, Severity};
 use crate::model::record::Mode;
 use crate::model::record::Risk;
-use crate::judge::case::{Telling, Case};
-use super::{Check, Rule};
-use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
     name: "usage-unknown",
@@ -65,6 +65,7 @@ fn fires(case: &Case<'_>) -> bool {
 
 fn tell(case: &Case<'_>) -> Telling {
     let (account, right) = (case.account(), case.entitlement());
-    let message = format!("Nobody can tell whether {account} uses the high-risk {right} on {}.", case.system());
+    let message =
+        format!("Nobody can tell whether {account} uses the high-risk {right} on {}.", case.system());
     Telling::new(message).because("no source says when it was last used, or since when use is tracked".into())
 }

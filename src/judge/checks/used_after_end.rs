@@ -45,11 +45,11 @@
 //! severity = "high"    # instead of critical
 //! ```
 
+use super::{Check, Rule};
 use crate::judge::case::at;
+use crate::judge::case::{Case, Telling};
 use crate::model::Instant;
 use crate::model::finding::Standing;
-use crate::judge::case::{Telling, Case};
-use super::{Check, Rule};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -79,7 +79,8 @@ fn ended(case: &Case<'_>) -> Option<(Instant, Instant)> {
 fn tell(case: &Case<'_>) -> Telling {
     let used = at(case.facts.usage.last);
     let ended = at(ended(case).map(|(end, _)| end));
-    let seen = case.facts.usage.attribution.map(|a| format!(" (use seen per {})", a.as_str())).unwrap_or_default();
+    let seen =
+        case.facts.usage.attribution.map(|a| format!(" (use seen per {})", a.as_str())).unwrap_or_default();
     let (account, right) = (case.account(), case.right());
     let message = format!("{account} used {right} on {used}{seen}, after it ended on {ended}.");
     Telling::new(message).because(format!("ended {ended}, last used {used}{seen}"))

@@ -4,13 +4,14 @@
 //! text is fetched again from where the line was read, and only for such ties, since keeping every line would
 //! cost more memory than everything else together.
 
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::num::NonZeroU32;
 
 use foldhash::quality::RandomState;
-use hashbrown::{HashMap, HashSet, HashTable};
+use hashbrown::HashMap;
 
 use super::intern::Sym;
+use super::keyed::{Keyed, Trace};
 use super::rows::*;
 use super::{Estate, Pools};
 use crate::model::record::{Evidence, Record, Selector};
@@ -57,117 +58,6 @@ pub struct Builder {
     grants: Keyed,
 }
 
-/// Finds the row of a key, and knows the line each row was made from.
-#[derive(Debug, Default)]
-struct Keyed {
-    rows: HashTable<u32>,
-    traces: Vec<Trace>,
-    ties: HashMap<u32, Vec<(Trace, u32)>>,
-}
-
-/// The line a row was made from.
-#[derive(Debug, Clone, Copy)]
-struct Trace {
-    hash: u64,
-    at: Locator,
-}
-
-/// A row that may lose against another of the same key.
-trait KeyedRow {
-    fn origin(&self) -> &Origin;
-}
-
-macro_rules! keyed_rows {
-    ($($row:ty),*) => { $(impl KeyedRow for $row { fn origin(&self) -> &Origin { &self.origin } })* };
-}
-keyed_rows!(IdentityRow, SystemRow, WorkflowRow, EntitlementRow, PolicyRow, RequestRow, GrantRow);
-
-impl Keyed {
-    /// Puts a row in its place. Rows that tie are kept, to be settled by [`Keyed::settle`].
-    fn place<R: KeyedRow>(
-        &mut self,
-        rows: &mut Vec<R>,
-        dropped: &mut u64,
-        row: R,
-        trace: Trace,
-        key: u64,
-        same: impl Fn(&R) -> bool,
-        rehash: impl Fn(&R) -> u64,
-    ) {
-        use std::cmp::Ordering;
-        let get = |rows: &[R], i: u32| rows.get(i as usize).is_some_and(&same);
-        if let Some(&i) = self.rows.find(key, |&i| get(rows, i)) {
-            let (Some(held), Some(held_trace)) = (rows.get_mut(i as usize), self.traces.get_mut(i as usize))
-            else {
-                return;
-            };
-            if held_trace.hash == trace.hash {
-                return;
-            }
-            match row.origin().observed_at.cmp(&held.origin().observed_at) {
-                Ordering::Less => *dropped += 1,
-                Ordering::Greater => {
-                    *dropped += 1 + self.ties.remove(&i).map_or(0, |t| t.len() as u64);
-                    (*held, *held_trace) = (row, trace);
-                }
-                Ordering::Equal => {
-                    let contender = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-                    rows.push(row);
-                    self.traces.push(trace);
-                    self.ties.entry(i).or_default().push((trace, contender));
-                }
-            }
-        } else {
-            let i = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-            rows.push(row);
-            self.traces.push(trace);
-            self.rows.insert_unique(key, i, |&i| rows.get(i as usize).map_or(0, &rehash));
-        }
-    }
-
-    /// The lines that ties must be settled by.
-    fn tied(&self, lines: &mut Vec<Locator>) {
-        for (held, contenders) in &self.ties {
-            lines.extend(self.traces.get(*held as usize).map(|t| t.at));
-            lines.extend(contenders.iter().map(|(trace, _)| trace.at));
-        }
-    }
-
-    /// Settles the ties and takes the losers out.
-    fn settle<R>(&mut self, rows: &mut Vec<R>, dropped: &mut u64, texts: &HashMap<Locator, String>) {
-        let mut losers = vec![];
-        for (held, contenders) in &self.ties {
-            let text = |trace: &Trace| texts.get(&trace.at).map_or("", String::as_str);
-            let Some(trace) = self.traces.get(*held as usize) else { continue };
-            let mut best = (text(trace), *held);
-            for (trace, contender) in contenders {
-                let mut other = (text(trace), *contender);
-                if other.0 != best.0 {
-                    *dropped += 1;
-                }
-                if other.0 > best.0 {
-                    std::mem::swap(&mut best, &mut other);
-                }
-                losers.push(other.1);
-            }
-        }
-        // Contenders that lost to a later observation before their tie was settled were forgotten by `place`, and
-        // their rows stay: every row that neither the key leads to nor a tie made a winner goes.
-        if self.rows.len() < rows.len() {
-            let lost: HashSet<u32> = losers.into_iter().collect();
-            let mut kept: HashSet<u32> = self.rows.iter().copied().collect();
-            kept.extend(self.ties.values().flatten().map(|(_, i)| *i));
-            let mut i = 0;
-            rows.retain(|_| {
-                let keep = kept.contains(&i) && !lost.contains(&i);
-                i += 1;
-                keep
-            });
-        }
-        *self = Self::default();
-    }
-}
-
 impl Builder {
     /// Takes one record. `at` leads back to its line; `hash` is a hash of the line, by which an exact repetition
     /// is told without reading it again.
@@ -194,18 +84,8 @@ impl Builder {
                     },
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let (key, hasher) = (row.id, &self.hasher);
-                let hash = hasher.hash_one(key);
                 let Estate { identities: rows, dropped, .. } = &mut self.estate;
-                self.identities.place(
-                    rows,
-                    dropped,
-                    row,
-                    trace,
-                    hash,
-                    |r| r.id == key,
-                    |r| hasher.hash_one(r.id),
-                );
+                self.identities.place((rows, dropped), row, trace, &self.hasher, |r| r.id);
             }
             Record::System(r) => {
                 let row = SystemRow {
@@ -214,18 +94,8 @@ impl Builder {
                     owner: self.name(r.owner.as_ref()),
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let (key, hasher) = (row.id, &self.hasher);
-                let hash = hasher.hash_one(key);
                 let Estate { systems: rows, dropped, .. } = &mut self.estate;
-                self.systems.place(
-                    rows,
-                    dropped,
-                    row,
-                    trace,
-                    hash,
-                    |r| r.id == key,
-                    |r| hasher.hash_one(r.id),
-                );
+                self.systems.place((rows, dropped), row, trace, &self.hasher, |r| r.id);
             }
             Record::Workflow(r) => {
                 let row = WorkflowRow {
@@ -233,18 +103,8 @@ impl Builder {
                     owner: self.name(r.owner.as_ref()),
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let (key, hasher) = (row.id, &self.hasher);
-                let hash = hasher.hash_one(key);
                 let Estate { workflows: rows, dropped, .. } = &mut self.estate;
-                self.workflows.place(
-                    rows,
-                    dropped,
-                    row,
-                    trace,
-                    hash,
-                    |r| r.id == key,
-                    |r| hasher.hash_one(r.id),
-                );
+                self.workflows.place((rows, dropped), row, trace, &self.hasher, |r| r.id);
             }
             Record::Entitlement(r) => {
                 let row = EntitlementRow {
@@ -264,19 +124,8 @@ impl Builder {
                         .collect(),
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let (key, hasher) = ((row.system, row.id), &self.hasher);
-                let hash = hasher.hash_one(key);
                 let Estate { entitlements: rows, dropped, .. } = &mut self.estate;
-                let key_of = |r: &EntitlementRow| (r.system, r.id);
-                self.entitlements.place(
-                    rows,
-                    dropped,
-                    row,
-                    trace,
-                    hash,
-                    |r| key_of(r) == key,
-                    |r| hasher.hash_one(key_of(r)),
-                );
+                self.entitlements.place((rows, dropped), row, trace, &self.hasher, |r| (r.system, r.id));
             }
             Record::Policy(r) => {
                 let row = PolicyRow {
@@ -295,18 +144,8 @@ impl Builder {
                     identity_kinds: r.identity_kinds.iter().copied().collect(),
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let (key, hasher) = (row.id, &self.hasher);
-                let hash = hasher.hash_one(key);
                 let Estate { policies: rows, dropped, .. } = &mut self.estate;
-                self.policies.place(
-                    rows,
-                    dropped,
-                    row,
-                    trace,
-                    hash,
-                    |r| r.id == key,
-                    |r| hasher.hash_one(r.id),
-                );
+                self.policies.place((rows, dropped), row, trace, &self.hasher, |r| r.id);
             }
             Record::Delegation(r) => {
                 let row = DelegationRow {
@@ -421,19 +260,8 @@ impl Builder {
             justified: r.justification.as_ref().is_some_and(|j| !j.trim().is_empty()),
             origin: self.origin(r.observed_at, r.evidence.as_ref()),
         };
-        let (key, hasher) = ((row.source, row.id), &self.hasher);
-        let hash = hasher.hash_one(key);
         let Estate { requests: rows, dropped, .. } = &mut self.estate;
-        let key_of = |r: &RequestRow| (r.source, r.id);
-        self.requests.place(
-            rows,
-            dropped,
-            row,
-            trace,
-            hash,
-            |r| key_of(r) == key,
-            |r| hasher.hash_one(key_of(r)),
-        );
+        self.requests.place((rows, dropped), row, trace, &self.hasher, |r| (r.source, r.id));
     }
 
     fn grant(&mut self, r: &crate::model::record::Grant<'_>, trace: Trace) {
@@ -458,22 +286,11 @@ impl Builder {
             mode: r.mode,
             origin: self.origin(r.observed_at, r.evidence.as_ref()),
         };
-        let hasher = &self.hasher;
         let Estate { grants: rows, dropped, pools: Pools { steps, .. }, .. } = &mut self.estate;
         let steps: &[StepRow] = steps;
-        let hash_of = |r: &GrantRow| {
-            let mut h = hasher.build_hasher();
-            (r.system, r.account, r.entitlement, r.scope, r.path.within(steps)).hash(&mut h);
-            std::hash::Hasher::finish(&h)
-        };
-        let (system, account, entitlement, scope, path) =
-            (row.system, row.account, row.entitlement, row.scope, row.path);
-        let same = |r: &GrantRow| {
-            (r.account, r.system, r.entitlement, r.scope) == (account, system, entitlement, scope)
-                && r.path.within(steps) == path.within(steps)
-        };
-        let hash = hash_of(&row);
-        self.grants.place(rows, dropped, row, trace, hash, same, hash_of);
+        self.grants.place((rows, dropped), row, trace, &self.hasher, |r| {
+            (r.account, r.system, r.entitlement, r.scope, r.path.within(steps))
+        });
     }
 
     fn selector(&mut self, s: &Selector<'_>) -> SelectorRow {

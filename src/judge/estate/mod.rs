@@ -5,6 +5,7 @@
 
 mod build;
 mod intern;
+mod keyed;
 mod rows;
 
 pub use build::{Builder, Fetch, Locator, TieError};

@@ -6,6 +6,7 @@
 mod closure;
 mod coverage;
 mod people;
+mod resolved;
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -13,15 +14,23 @@ use rustc_hash::FxBuildHasher;
 use super::estate::{Estate, GrantRow, SelectorRow, Sym};
 use super::names::{Key, Namespace, normal};
 use super::settings::Settings;
-use crate::model::record::{Attribution, Decision, Kind, Risk};
-use crate::model::{Duration, Instant};
+use crate::model::Instant;
+use crate::model::record::{Decision, Kind};
 
 use closure::Closures;
 use coverage::{Coverage, Holdings};
+use resolved::Right;
 
 pub(crate) use coverage::{fulfilled, scope_covers};
+pub(crate) use resolved::{Asked, Held, Item, Policy, Relations, Say, Selector, Use};
 
 pub(crate) type Fast<K, V> = HashMap<K, V, FxBuildHasher>;
+
+/// By system and account: rows of the certifications, with the entitlement each names.
+type Certified = Fast<(Key, Sym), Vec<(u32, Option<Key>)>>;
+
+/// By the one who lends and the one who decides: from when until when.
+type Lent = Fast<(Key, Key), Vec<(Instant, Option<Instant>)>>;
 
 /// The estate with its names resolved.
 #[derive(Debug)]
@@ -54,9 +63,8 @@ pub struct World {
     /// Systems that a system, entitlement or grant record names.
     pub(crate) systems_named: Fast<Key, ()>,
     pub(crate) usages: Fast<(Key, Sym, Option<Key>), Use>,
-    /// By system and account: rows of the certifications, with the entitlement each names.
-    pub(crate) certifications: Fast<(Key, Sym), Vec<(u32, Option<Key>)>>,
-    pub(crate) delegations: Fast<(Key, Key), Vec<(Instant, Option<Instant>)>>,
+    pub(crate) certifications: Certified,
+    pub(crate) delegations: Lent,
     pub(crate) policies: Vec<Policy>,
     pub(crate) workflow_owners: Vec<Option<Key>>,
     pub(crate) birthrights: Vec<(Option<Key>, Vec<Kind>)>,
@@ -68,118 +76,6 @@ pub struct World {
     pub(crate) accepted_by: Vec<Key>,
     /// For each snapshot the keys of its systems; empty speaks of all.
     pub(crate) snapshot_systems: Vec<Vec<Key>>,
-}
-
-/// Who answers for an identity, and to whom it answers.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Relations {
-    pub(crate) owner: Option<Key>,
-    pub(crate) manager: Option<Key>,
-}
-
-/// A grant's names, resolved.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Held {
-    pub(crate) subject: Key,
-    pub(crate) system: Key,
-    /// `None` when the system or the entitlement is ambiguous.
-    pub(crate) entitlement: Option<Key>,
-    /// The account in its normal form.
-    pub(crate) account: Sym,
-    pub(crate) granted_by: Option<Key>,
-}
-
-/// A request's names and times, resolved.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked {
-    pub(crate) requester: Option<Key>,
-    pub(crate) decided_at: Option<Instant>,
-    pub(crate) start: Option<Instant>,
-    pub(crate) end: Option<Instant>,
-    /// Row of the policy it cites, where the catalogue has it.
-    pub(crate) policy: Option<u32>,
-    pub(crate) workflow: Option<u32>,
-}
-
-impl Asked {
-    /// Whether the request, if approved, is in force then.
-    pub(crate) fn in_force_at(&self, t: Instant) -> bool {
-        self.start.is_none_or(|start| start <= t) && self.end.is_none_or(|end| t < end)
-    }
-
-    /// How long it runs, where that is known.
-    pub(crate) fn length(&self) -> Option<Duration> {
-        self.end?.since(self.start?).or(Some(Duration::default()))
-    }
-}
-
-/// An access item's names, resolved.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Item {
-    pub(crate) system: Key,
-    pub(crate) entitlement: Option<Key>,
-    /// Without a trailing `/*`; `None` covers any scope.
-    pub(crate) scope: Option<Sym>,
-}
-
-/// Who said something on a request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Say {
-    pub(crate) approver: Option<Key>,
-    pub(crate) on_behalf_of: Option<Key>,
-}
-
-/// What the catalogue says of an entitlement.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Right {
-    pub(crate) risk: Risk,
-    pub(crate) owner: Option<Key>,
-}
-
-/// Use, merged over all that is known.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Use {
-    pub(crate) last: Option<Instant>,
-    pub(crate) tracked_since: Option<Instant>,
-    pub(crate) attribution: Option<Attribution>,
-}
-
-impl Use {
-    /// Takes in what another source knows: the latest use, the earliest tracking.
-    pub(crate) fn merge(&mut self, other: Self) {
-        if other.last > self.last || (other.last == self.last && other.attribution < self.attribution) {
-            self.attribution = other.attribution.or(self.attribution);
-        }
-        self.last = self.last.max(other.last);
-        self.tracked_since = match (self.tracked_since, other.tracked_since) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-    }
-
-    /// Whether anything about use is known.
-    pub(crate) fn is_known(&self) -> bool {
-        self.last.is_some() || self.tracked_since.is_some()
-    }
-}
-
-/// A policy's names, resolved.
-#[derive(Debug)]
-pub(crate) struct Policy {
-    pub(crate) approvers: Vec<Selector>,
-    /// System, and the entitlement where one is named (`Some(None)`: an ambiguous name, which is nothing).
-    pub(crate) applies_to: Vec<(Key, Option<Option<Key>>)>,
-}
-
-/// Who may approve, resolved.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Selector {
-    Identity(Key),
-    Group(Sym),
-    Manager,
-    IdentityOwner,
-    SystemOwner,
-    EntitlementOwner,
 }
 
 /// A name's entitlement key, unless the system or the name is ambiguous.
@@ -434,7 +330,7 @@ impl World {
                 Use { last: u.last_used_at, tracked_since: u.tracked_since, attribution: u.attribution };
             usages.entry((system, account, entitlement)).or_default().merge(seen);
         }
-        let mut certifications: Fast<(Key, Sym), Vec<(u32, Option<Key>)>> = Fast::default();
+        let mut certifications: Certified = Fast::default();
         for (row, c) in (0..).zip(&estate.certifications) {
             let Some(system) = systems.resolve(n, 0, c.system).certain() else { continue };
             let entitlement = match c.entitlement {
@@ -447,7 +343,7 @@ impl World {
             let account = normal(n, c.account);
             certifications.entry((system, account)).or_default().push((row, entitlement));
         }
-        let mut delegations: Fast<(Key, Key), Vec<(Instant, Option<Instant>)>> = Fast::default();
+        let mut delegations: Lent = Fast::default();
         for d in &estate.delegations {
             let (from, to) = (people.resolve(n, 0, d.from), people.resolve(n, 0, d.to));
             if let (Some(from), Some(to)) = (from.certain(), to.certain()) {

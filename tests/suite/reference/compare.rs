@@ -165,7 +165,7 @@ fn planted_faults_are_seen_and_made_small() {
             Some(outcome)
         }),
         ("an end that still counts at its own instant", &|records, config, now| {
-            let later: Vec<Value> = records.to_vec().iter_mut().map(|record| one_later(record)).collect();
+            let later: Vec<Value> = records.to_vec().iter_mut().map(one_later).collect();
             Some(judge(&later, config, now))
         }),
         ("a finding told twice", &|records, config, now| {

@@ -9,9 +9,9 @@ use super::{
 
 impl Maker {
     pub(super) fn catalogue(&mut self) {
-        for who in 0..self.people {
+        for (who, id) in PEOPLE.iter().enumerate().take(self.people) {
             if self.dice.percent(96) {
-                let record = self.identity(PEOPLE[who], who);
+                let record = self.identity(id, who);
                 self.add(record);
             }
         }

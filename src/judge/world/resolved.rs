@@ -1,0 +1,118 @@
+//! Rows with their names resolved: what stands beside a row of the estate, in the same order.
+
+use super::super::estate::Sym;
+use super::super::names::Key;
+use crate::model::record::{Attribution, Risk};
+use crate::model::{Duration, Instant};
+
+/// Who answers for an identity, and to whom it answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Relations {
+    pub(crate) owner: Option<Key>,
+    pub(crate) manager: Option<Key>,
+}
+
+/// A grant's names, resolved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) subject: Key,
+    pub(crate) system: Key,
+    /// `None` when the system or the entitlement is ambiguous.
+    pub(crate) entitlement: Option<Key>,
+    /// The account in its normal form.
+    pub(crate) account: Sym,
+    pub(crate) granted_by: Option<Key>,
+}
+
+/// A request's names and times, resolved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) requester: Option<Key>,
+    pub(crate) decided_at: Option<Instant>,
+    pub(crate) start: Option<Instant>,
+    pub(crate) end: Option<Instant>,
+    /// Row of the policy it cites, where the catalogue has it.
+    pub(crate) policy: Option<u32>,
+    pub(crate) workflow: Option<u32>,
+}
+
+impl Asked {
+    /// Whether the request, if approved, is in force then.
+    pub(crate) fn in_force_at(&self, t: Instant) -> bool {
+        self.start.is_none_or(|start| start <= t) && self.end.is_none_or(|end| t < end)
+    }
+
+    /// How long it runs, where that is known.
+    pub(crate) fn length(&self) -> Option<Duration> {
+        self.end?.since(self.start?).or(Some(Duration::default()))
+    }
+}
+
+/// An access item's names, resolved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Item {
+    pub(crate) system: Key,
+    pub(crate) entitlement: Option<Key>,
+    /// Without a trailing `/*`; `None` covers any scope.
+    pub(crate) scope: Option<Sym>,
+}
+
+/// Who said something on a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Say {
+    pub(crate) approver: Option<Key>,
+    pub(crate) on_behalf_of: Option<Key>,
+}
+
+/// What the catalogue says of an entitlement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Right {
+    pub(crate) risk: Risk,
+    pub(crate) owner: Option<Key>,
+}
+
+/// Use, merged over all that is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Use {
+    pub(crate) last: Option<Instant>,
+    pub(crate) tracked_since: Option<Instant>,
+    pub(crate) attribution: Option<Attribution>,
+}
+
+impl Use {
+    /// Takes in what another source knows: the latest use, the earliest tracking.
+    pub(crate) fn merge(&mut self, other: Self) {
+        if other.last > self.last || (other.last == self.last && other.attribution < self.attribution) {
+            self.attribution = other.attribution.or(self.attribution);
+        }
+        self.last = self.last.max(other.last);
+        self.tracked_since = match (self.tracked_since, other.tracked_since) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    /// Whether anything about use is known.
+    pub(crate) fn is_known(&self) -> bool {
+        self.last.is_some() || self.tracked_since.is_some()
+    }
+}
+
+/// A policy's names, resolved.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) approvers: Vec<Selector>,
+    /// System, and the entitlement where one is named (`Some(None)`: an ambiguous name, which is nothing).
+    pub(crate) applies_to: Vec<(Key, Option<Option<Key>>)>,
+}
+
+/// Who may approve, resolved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Selector {
+    Identity(Key),
+    Group(Sym),
+    Manager,
+    IdentityOwner,
+    SystemOwner,
+    EntitlementOwner,
+}
