@@ -76,7 +76,11 @@ pub fn fit(text: &str, max: usize) -> Cow<'_, str> {
     let room = max.saturating_sub(1);
     let tail = take_columns(text.chars().rev(), room / 2);
     let head = take_columns(text.chars(), room - columns(&tail));
-    Cow::Owned(if max == 0 { String::new() } else { format!("{head}…{}", tail.chars().rev().collect::<String>()) })
+    Cow::Owned(if max == 0 {
+        String::new()
+    } else {
+        format!("{head}…{}", tail.chars().rev().collect::<String>())
+    })
 }
 
 fn take_columns(chars: impl Iterator<Item = char>, max: usize) -> String {

@@ -65,7 +65,11 @@ fn what_is_accepted_is_suppressed_and_says_why() {
 fn only_addresses_a_browser_opens_are_given_as_urls() {
     let findings = sample::findings();
     let events = events(Class::IamAnalysis, true, &findings);
-    assert!(findings.iter().any(|f| f.request.as_ref().is_some_and(|r| r.url.as_deref() == Some("javascript:alert(1)"))));
+    assert!(
+        findings
+            .iter()
+            .any(|f| f.request.as_ref().is_some_and(|r| r.url.as_deref() == Some("javascript:alert(1)")))
+    );
     for event in &events {
         for url in [&event["src_url"], &event["finding_info"]["src_url"], &event["tickets"][0]["src_url"]] {
             assert!(url.is_null() || url.as_str().unwrap().starts_with("https://"), "{url}");

@@ -75,13 +75,20 @@ fn table_in_colour_is_the_same_text() {
 #[test]
 fn jsonl_and_json_and_ocsf() {
     // The very long name would fill the snapshots; `every_line_is_its_finding` has it.
-    let findings: Vec<_> = sample::findings().into_iter().filter(|f| f.message != "a very long name").collect();
+    let findings: Vec<_> =
+        sample::findings().into_iter().filter(|f| f.message != "a very long name").collect();
     insta::assert_snapshot!("jsonl", printed(Format::Jsonl, Options::default(), &findings, &summary()));
-    insta::assert_snapshot!("json", printed(Format::Json, Options::default(), findings.get(..2).unwrap(), &summary()));
+    insta::assert_snapshot!(
+        "json",
+        printed(Format::Json, Options::default(), findings.get(..2).unwrap(), &summary())
+    );
     insta::assert_snapshot!("ocsf_2008", printed(Format::Ocsf, Options::default(), &findings, &summary()));
     for class in [ocsf::Class::Detection, ocsf::Class::Compliance] {
         let options = Options { ocsf: ocsf::Options { class, incident: true }, ..Options::default() };
-        insta::assert_snapshot!(format!("ocsf_{class}"), printed(Format::Ocsf, options, &findings, &summary()));
+        insta::assert_snapshot!(
+            format!("ocsf_{class}"),
+            printed(Format::Ocsf, options, &findings, &summary())
+        );
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::object::{
-    Access, Application, Compliance, Evidence, Permissions, Resource, Tag, Ticket, Unmapped, User, control_tags,
-    priority, severity, timestamp, web,
+    Access, Application, Compliance, Evidence, Permissions, Resource, Tag, Ticket, Unmapped, User,
+    control_tags, priority, severity, timestamp, web,
 };
 use super::{Class, Options, VERSION};
 use crate::model::finding::Finding;
@@ -134,7 +134,12 @@ struct Incident<'a> {
 
 impl<'a> Event<'a> {
     /// The event of a finding. `version` is the product's, `category` the family of the check.
-    pub(super) fn of(f: &'a Finding<'a>, options: Options, version: &'a str, category: Option<&'static str>) -> Self {
+    pub(super) fn of(
+        f: &'a Finding<'a>,
+        options: Options,
+        version: &'a str,
+        category: Option<&'static str>,
+    ) -> Self {
         let Options { class, incident } = options;
         let (severity, severity_id) = severity(f.severity);
         let (status, status_id) = if f.exception.is_some() { ("Suppressed", 3) } else { ("New", 1) };

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use crate::model::Instant;
 use crate::model::finding::{
-    Accountable, ControlRef, EvidenceView, ExceptionView, Finding, GrantView, RequestView, Role, Severity, Standing,
+    Accountable, ControlRef, EvidenceView, ExceptionView, Finding, GrantView, RequestView, Role, Severity,
+    Standing,
 };
 
 /// `user`.
@@ -36,7 +37,8 @@ impl<'a> User<'a> {
 
     /// Whom the finding is about: the holder of the grant, the beneficiary, or the alias in doubt.
     pub(super) fn of(f: &'a Finding<'_>) -> Option<Self> {
-        let key = f.subject.as_ref().map(|s| s.id.as_ref()).or(f.beneficiary.as_deref()).or(f.alias.as_deref())?;
+        let key =
+            f.subject.as_ref().map(|s| s.id.as_ref()).or(f.beneficiary.as_deref()).or(f.alias.as_deref())?;
         let mut user = Self::of_key(key);
         // 99 is the schema's "other": `type` then holds the producer's own word.
         (user.kind, user.type_id) = match f.subject.as_ref().and_then(|s| s.kind.as_deref()) {
@@ -56,7 +58,9 @@ impl<'a> User<'a> {
 /// A key that is certainly an e-mail address, after the pattern of the schema's `email_t`.
 fn email(key: &str) -> Option<&str> {
     let (local, domain) = key.split_once('@')?;
-    let plain = |s: &str, more: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+    let plain = |s: &str, more: &str| {
+        !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
     let labels = domain.contains('.') && domain.split('.').all(|label| plain(label, "-"));
     (plain(local, "._+-'") && labels).then_some(key)
 }
@@ -90,7 +94,15 @@ impl<'a> Resource<'a> {
         let part = |s: &str| s.replace('%', "%25").replace('/', "%2F");
         let uid = namespace.map_or_else(|| part(name), |ns| format!("{}/{}", part(ns), part(name)));
         let owner = f.accountable.iter().find(|a| a.role == owner).and_then(|a| a.identity.as_deref());
-        Some(Self { uid, name, kind, namespace, owner: owner.map(User::of_key), role: "Affected", role_id: 3 })
+        Some(Self {
+            uid,
+            name,
+            kind,
+            namespace,
+            owner: owner.map(User::of_key),
+            role: "Affected",
+            role_id: 3,
+        })
     }
 }
 
@@ -235,7 +247,8 @@ pub(super) struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     /// Whom the finding is about, which these classes have no attribute of their own for; then the records.
     pub(super) fn all(f: &'a Finding<'a>) -> Vec<Self> {
-        let who = User::of(f).map(|user| Self { uid: None, name: Some("subject"), user: Some(user), data: None });
+        let who =
+            User::of(f).map(|user| Self { uid: None, name: Some("subject"), user: Some(user), data: None });
         let record = |e: &'a EvidenceView<'a>| Self {
             uid: e.id.as_deref(),
             name: e.source.as_deref(),
@@ -263,7 +276,8 @@ impl<'a> Ticket<'a> {
     pub(super) fn of(r: &'a RequestView<'_>) -> Self {
         // The schema's ticket states are those of a work queue. Only one of ours is among them; the others are
         // given as "other" with our own word, so that an approved request never reads as a closed case.
-        let (status, status_id) = if r.state == "cancelled" { ("Canceled", 7) } else { (r.state.as_ref(), 99) };
+        let (status, status_id) =
+            if r.state == "cancelled" { ("Canceled", 7) } else { (r.state.as_ref(), 99) };
         Self { uid: &r.id, src_url: web(r), kind: "External", type_id: 2, status, status_id }
     }
 }

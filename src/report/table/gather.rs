@@ -106,7 +106,8 @@ impl Gathered {
     }
 
     fn count_people(&mut self, f: &Finding<'_>) {
-        let mut primaries: Vec<Answering> = f.accountable.iter().filter(|a| a.primary).map(answering).collect();
+        let mut primaries: Vec<Answering> =
+            f.accountable.iter().filter(|a| a.primary).map(answering).collect();
         primaries.sort_unstable();
         primaries.dedup();
         for who in primaries {

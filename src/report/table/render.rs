@@ -73,7 +73,10 @@ impl<W: Write> Page<'_, W> {
             self.coverage(standings)?;
         }
         if summary.dropped_duplicates > 0 {
-            let text = format!("dropped, because another record with its key stands: {}", count(summary.dropped_duplicates, "record"));
+            let text = format!(
+                "dropped, because another record with its key stands: {}",
+                count(summary.dropped_duplicates, "record")
+            );
             self.plain(2, &text)?;
         }
         Ok(())
@@ -129,7 +132,10 @@ impl<W: Write> Page<'_, W> {
         let more = all.sources_count.saturating_sub(u64::try_from(all.sources.len()).unwrap_or(u64::MAX));
         self.more(2, more)?;
         if summary.skipped_records > 0 {
-            let text = format!("left out, because they could not be read: {}", count(summary.skipped_records, "record"));
+            let text = format!(
+                "left out, because they could not be read: {}",
+                count(summary.skipped_records, "record")
+            );
             self.plain(2, &text)?;
         }
         Ok(())
@@ -218,7 +224,8 @@ impl<W: Write> Page<'_, W> {
         }
         self.heading(&format!("Accepted for a time ({})", grouped(all.accepted)))?;
         for (what, until) in &all.accepted_rows {
-            let what = fit(what, self.width.saturating_sub(2 + GAP + columns(until)).max(MIN_CELL)).into_owned();
+            let what =
+                fit(what, self.width.saturating_sub(2 + GAP + columns(until)).max(MIN_CELL)).into_owned();
             self.plain(2, &format!("{what}{:GAP$}{until}", ""))?;
         }
         self.more(2, all.accepted.saturating_sub(u64::try_from(all.accepted_rows.len()).unwrap_or(u64::MAX)))
@@ -230,12 +237,15 @@ impl<W: Write> Page<'_, W> {
             return Ok(());
         }
         let mut people: Vec<(&Answering, &Counts)> = all.people.iter().collect();
-        let rank = |c: &Counts| (c.total(), c.of(Severity::Critical), c.of(Severity::High), c.of(Severity::Medium));
+        let rank =
+            |c: &Counts| (c.total(), c.of(Severity::Critical), c.of(Severity::High), c.of(Severity::Medium));
         people.sort_by(|a, b| rank(b.1).cmp(&rank(a.1)).then_with(|| a.0.cmp(b.0)));
-        let severities: Vec<Severity> = Severity::ALL.into_iter().rev().filter(|s| all.open.of(*s) > 0).collect();
+        let severities: Vec<Severity> =
+            Severity::ALL.into_iter().rev().filter(|s| all.open.of(*s) > 0).collect();
         let names: Vec<(String, &Counts)> = people.iter().take(limit).map(|(a, c)| (name(a), *c)).collect();
         let room = self.width.saturating_sub(2 + severities.len() * COUNTER);
-        let widest = names.iter().map(|(n, _)| columns(n)).max().unwrap_or(0).min(room).max("Who answers".len());
+        let widest =
+            names.iter().map(|(n, _)| columns(n)).max().unwrap_or(0).min(room).max("Who answers".len());
         let mut heading = self.style.bold(padded("Who answers", 2 + widest));
         for s in &severities {
             heading.push_str(&self.style.dim(format_args!("{:>COUNTER$}", s.as_str())));
@@ -253,7 +263,10 @@ impl<W: Write> Page<'_, W> {
         let more = u64::try_from(people.len().saturating_sub(names.len())).unwrap_or(u64::MAX);
         self.more(2, more)?;
         if all.others > 0 {
-            self.plain(2, &format!("… and people not told apart any more, with {}", count(all.others, "finding")))?;
+            self.plain(
+                2,
+                &format!("… and people not told apart any more, with {}", count(all.others, "finding")),
+            )?;
         }
         Ok(())
     }
@@ -307,7 +320,9 @@ fn percent(part: u64, whole: u64) -> String {
 
 fn column_widths(rows: &[Row]) -> Vec<usize> {
     let n = rows.iter().map(|r| r.cells.len()).max().unwrap_or(0);
-    (0..n).map(|i| rows.iter().filter_map(|r| r.cells.get(i)).map(|c| columns(c)).max().unwrap_or(0)).collect()
+    (0..n)
+        .map(|i| rows.iter().filter_map(|r| r.cells.get(i)).map(|c| columns(c)).max().unwrap_or(0))
+        .collect()
 }
 
 /// The width of a line of such columns; empty columns are left out.

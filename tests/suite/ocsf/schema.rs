@@ -45,7 +45,8 @@ const SEVERITY: &[(i64, &str)] = &[
     (6, "Fatal"),
     (99, ""),
 ];
-const PRIORITY: &[(i64, &str)] = &[(0, "Unknown"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical"), (99, "")];
+const PRIORITY: &[(i64, &str)] =
+    &[(0, "Unknown"), (1, "Low"), (2, "Medium"), (3, "High"), (4, "Critical"), (99, "")];
 const STATUS: &[(i64, &str)] = &[
     (0, "Unknown"),
     (1, "New"),
@@ -60,7 +61,12 @@ const OUTCOME: &[(i64, &str)] = &[(0, "Unknown"), (1, "Pass"), (2, "Warning"), (
 
 fn class(uid: i64) -> Option<(Vec<Attribute>, &'static [&'static str])> {
     let mut all: Vec<Attribute> = vec![
-        ("activity_id", YES, Code("activity_name", &[(0, "Unknown"), (1, "Create"), (2, "Update"), (3, "Close"), (99, "")]), None),
+        (
+            "activity_id",
+            YES,
+            Code("activity_name", &[(0, "Unknown"), (1, "Create"), (2, "Update"), (3, "Close"), (99, "")]),
+            None,
+        ),
         ("activity_name", NO, Text, None),
         ("category_uid", YES, Code("category_name", &[(2, "Findings")]), None),
         ("category_name", NO, Text, None),
@@ -107,7 +113,12 @@ fn class(uid: i64) -> Option<(Vec<Attribute>, &'static [&'static str])> {
             all.push(("identity_activity_metrics", NO, Free, None));
             all.push(("permission_analysis_results", NO, Objects("permission_analysis_result"), None));
             all.push(("user", NO, Object("user"), None));
-            let one_of = &["access_analysis_result", "applications", "identity_activity_metrics", "permission_analysis_results"];
+            let one_of = &[
+                "access_analysis_result",
+                "applications",
+                "identity_activity_metrics",
+                "permission_analysis_results",
+            ];
             Some((all, one_of))
         }
         _ => None,
@@ -134,7 +145,12 @@ fn object(name: &str) -> (Vec<Attribute>, &'static [&'static str]) {
             &[],
         ),
         "product" => (
-            vec![("name", NO, Text, None), ("uid", NO, Text, None), ("vendor_name", NO, Text, None), ("version", NO, Text, None)],
+            vec![
+                ("name", NO, Text, None),
+                ("uid", NO, Text, None),
+                ("vendor_name", NO, Text, None),
+                ("version", NO, Text, None),
+            ],
             NAMED,
         ),
         "finding_info" => (
@@ -153,7 +169,15 @@ fn object(name: &str) -> (Vec<Attribute>, &'static [&'static str]) {
         ),
         "analytic" => (
             vec![
-                ("type_id", YES, Code("type", &[(0, "Unknown"), (1, "Rule"), (2, "Behavioral"), (3, "Statistical"), (99, "")]), None),
+                (
+                    "type_id",
+                    YES,
+                    Code(
+                        "type",
+                        &[(0, "Unknown"), (1, "Rule"), (2, "Behavioral"), (3, "Statistical"), (99, "")],
+                    ),
+                    None,
+                ),
                 ("type", NO, Text, None),
                 ("uid", NO, Text, None),
                 ("name", NO, Text, None),
@@ -161,9 +185,10 @@ fn object(name: &str) -> (Vec<Attribute>, &'static [&'static str]) {
             ],
             NAMED,
         ),
-        "key_value_object" => {
-            (vec![("name", YES, Text, None), ("value", NO, Text, None), ("values", NO, Texts, None)], &["value", "values"])
-        }
+        "key_value_object" => (
+            vec![("name", YES, Text, None), ("value", NO, Text, None), ("values", NO, Texts, None)],
+            &["value", "values"],
+        ),
         "remediation" => (vec![("desc", YES, Text, None)], &[]),
         "user" => (
             vec![
@@ -171,7 +196,15 @@ fn object(name: &str) -> (Vec<Attribute>, &'static [&'static str]) {
                 ("name", NO, Text, None),
                 ("email_addr", NO, Email, None),
                 ("account", NO, Object("account"), None),
-                ("type_id", NO, Code("type", &[(0, "Unknown"), (1, "User"), (2, "Admin"), (3, "System"), (4, "Service"), (99, "")]), None),
+                (
+                    "type_id",
+                    NO,
+                    Code(
+                        "type",
+                        &[(0, "Unknown"), (1, "User"), (2, "Admin"), (3, "System"), (4, "Service"), (99, "")],
+                    ),
+                    None,
+                ),
                 ("type", NO, Text, None),
             ],
             NAMED,
@@ -184,12 +217,29 @@ fn object(name: &str) -> (Vec<Attribute>, &'static [&'static str]) {
                 ("type", NO, Text, None),
                 ("namespace", NO, Text, None),
                 ("owner", NO, Object("user"), None),
-                ("role_id", NO, Code("role", &[(0, "Unknown"), (1, "Target"), (2, "Actor"), (3, "Affected"), (4, "Related"), (99, "")]), None),
+                (
+                    "role_id",
+                    NO,
+                    Code(
+                        "role",
+                        &[
+                            (0, "Unknown"),
+                            (1, "Target"),
+                            (2, "Actor"),
+                            (3, "Affected"),
+                            (4, "Related"),
+                            (99, ""),
+                        ],
+                    ),
+                    None,
+                ),
                 ("role", NO, Text, None),
             ],
             NAMED,
         ),
-        "application" => (vec![("uid", NO, Text, None), ("name", NO, Text, None), ("type", NO, Text, None)], NAMED),
+        "application" => {
+            (vec![("uid", NO, Text, None), ("name", NO, Text, None), ("type", NO, Text, None)], NAMED)
+        }
         "permission_analysis_result" => (
             vec![
                 ("granted_privileges", NO, Texts, None),
@@ -199,7 +249,12 @@ fn object(name: &str) -> (Vec<Attribute>, &'static [&'static str]) {
             &[],
         ),
         "policy" => (
-            vec![("name", NO, Text, None), ("uid", NO, Text, None), ("type", NO, Text, None), ("is_applied", NO, Flag, None)],
+            vec![
+                ("name", NO, Text, None),
+                ("uid", NO, Text, None),
+                ("type", NO, Text, None),
+                ("is_applied", NO, Flag, None),
+            ],
             NAMED,
         ),
         "access_analysis_result" => (vec![("accessors", YES, Objects("user"), None)], &[]),
@@ -229,14 +284,24 @@ fn object(name: &str) -> (Vec<Attribute>, &'static [&'static str]) {
         ),
         // Of the many kinds of evidence the schema asks for one of, these are the two written.
         "evidences" => (
-            vec![("uid", NO, Text, None), ("name", NO, Text, None), ("user", NO, Object("user"), None), ("data", NO, Any, None)],
+            vec![
+                ("uid", NO, Text, None),
+                ("name", NO, Text, None),
+                ("user", NO, Object("user"), None),
+                ("data", NO, Any, None),
+            ],
             &["user", "data"],
         ),
         "ticket" => (
             vec![
                 ("uid", NO, Text, None),
                 ("src_url", NO, Text, None),
-                ("type_id", NO, Code("type", &[(0, "Unknown"), (1, "Internal"), (2, "External"), (99, "")]), None),
+                (
+                    "type_id",
+                    NO,
+                    Code("type", &[(0, "Unknown"), (1, "Internal"), (2, "External"), (99, "")]),
+                    None,
+                ),
                 ("type", NO, Text, None),
                 (
                     "status_id",
@@ -270,7 +335,9 @@ fn object(name: &str) -> (Vec<Attribute>, &'static [&'static str]) {
 pub fn faults(event: &Value) -> Vec<String> {
     let mut out = Vec::new();
     let uid = event["class_uid"].as_i64().unwrap_or(0);
-    let Some((attributes, one_of)) = class(uid) else { return vec![format!("class_uid: {uid} is not written")] };
+    let Some((attributes, one_of)) = class(uid) else {
+        return vec![format!("class_uid: {uid} is not written")];
+    };
     let profiles: Vec<&str> =
         event["metadata"]["profiles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     check(event, &attributes, one_of, &profiles, "", &mut out);
@@ -280,7 +347,14 @@ pub fn faults(event: &Value) -> Vec<String> {
     out
 }
 
-fn check(v: &Value, attributes: &[Attribute], one_of: &[&str], profiles: &[&str], at: &str, out: &mut Vec<String>) {
+fn check(
+    v: &Value,
+    attributes: &[Attribute],
+    one_of: &[&str],
+    profiles: &[&str],
+    at: &str,
+    out: &mut Vec<String>,
+) {
     let Some(map) = v.as_object() else { return out.push(format!("{at}: not an object")) };
     for (key, value) in map {
         let at = format!("{at}.{key}");
@@ -306,7 +380,9 @@ fn check(v: &Value, attributes: &[Attribute], one_of: &[&str], profiles: &[&str]
 fn holds(v: &Value, is: &Is, map: &Map<String, Value>, profiles: &[&str], at: &str, out: &mut Vec<String>) {
     let right = match is {
         Text => v.is_string(),
-        Email => v.as_str().is_some_and(|s| s.split_once('@').is_some_and(|(_, d)| d.contains('.')) && s.is_ascii()),
+        Email => v
+            .as_str()
+            .is_some_and(|s| s.split_once('@').is_some_and(|(_, d)| d.contains('.')) && s.is_ascii()),
         Whole => v.is_i64(),
         Flag => v.is_boolean(),
         Any => true,

@@ -14,6 +14,7 @@ mod estate;
 pub mod estates;
 mod names;
 mod people;
+mod product;
 mod properties;
 mod quality;
 mod spread;
@@ -86,8 +87,8 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Verdict {
     pub grant: GrantKey,
-    /// The key the subject resolves to; `None` where it is ambiguous.
-    pub subject: Option<String>,
+    /// The key the subject resolves to; an ambiguous account in its norm form, as people are shown.
+    pub subject: String,
     pub standing: String,
     pub verdict: String,
     /// Source and id of the controlling request.
@@ -124,7 +125,7 @@ pub fn judge(records: &[Value], config: &Value, now: &str) -> Outcome {
         }
         out.verdicts.push(Verdict {
             grant: estate::grant_key(grant),
-            subject: estate.subject(grant).text(),
+            subject: estate.subject(grant).shown(),
             standing: stand.name.to_string(),
             verdict: standing::verdict(stand.name).to_string(),
             request: stand.controlling.map(estate::request_key),

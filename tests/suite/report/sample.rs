@@ -17,7 +17,13 @@ fn answers(role: Role, identity: Option<&'static str>, primary: bool) -> Account
     Accountable { role, identity: identity.map(Cow::Borrowed), primary, duty: role.duty().into() }
 }
 
-fn bare(n: u8, check: &'static str, severity: Severity, title: &'static str, message: &str) -> Finding<'static> {
+fn bare(
+    n: u8,
+    check: &'static str,
+    severity: Severity,
+    title: &'static str,
+    message: &str,
+) -> Finding<'static> {
     Finding {
         schema: FINDING_SCHEMA.into(),
         id: format!("f1:{}", format!("{n:02x}").repeat(32)),
@@ -49,7 +55,12 @@ fn bare(n: u8, check: &'static str, severity: Severity, title: &'static str, mes
 
 struct Held(&'static str, &'static str, &'static str, &'static str, Option<&'static str>);
 
-fn on_grant(mut f: Finding<'static>, standing: Standing, held: Held, owner: Option<&'static str>) -> Finding<'static> {
+fn on_grant(
+    mut f: Finding<'static>,
+    standing: Standing,
+    held: Held,
+    owner: Option<&'static str>,
+) -> Finding<'static> {
     let Held(system, account, subject, entitlement, scope) = held;
     f.standing = Some(standing);
     f.subject = Some(Subject { id: subject.into(), kind: Some("human".into()) });
@@ -65,7 +76,8 @@ fn on_grant(mut f: Finding<'static>, standing: Standing, held: Held, owner: Opti
         last_used_at: Some(at("2026-05-30T18:00:00Z")),
         use_attribution: Some("account".into()),
     });
-    f.reasons = vec![format!("the standing of the grant is {}", standing.as_str()), "no exception names it".into()];
+    f.reasons =
+        vec![format!("the standing of the grant is {}", standing.as_str()), "no exception names it".into()];
     f.accountable = vec![
         answers(Role::Approver, None, false),
         answers(Role::WorkflowOwner, Some("wendy@corp.example"), false),
@@ -101,7 +113,13 @@ pub fn findings() -> Vec<Finding<'static>> {
 
     let title = "Access is still held after it was revoked";
     let mut f = on_grant(
-        bare(1, "revocation-failed", Severity::Critical, title, "`alice` still holds `AdministratorAccess` on `aws-prod`"),
+        bare(
+            1,
+            "revocation-failed",
+            Severity::Critical,
+            title,
+            "`alice` still holds `AdministratorAccess` on `aws-prod`",
+        ),
         Standing::Revoked,
         Held("aws-prod", "alice", "alice@corp.example", "AdministratorAccess", None),
         Some("carol@corp.example"),
@@ -110,20 +128,41 @@ pub fn findings() -> Vec<Finding<'static>> {
     all.push(f);
 
     let mut f = on_grant(
-        bare(2, "revocation-failed", Severity::Critical, title, "`svc-backup` still holds `Owner` on `github`"),
+        bare(
+            2,
+            "revocation-failed",
+            Severity::Critical,
+            title,
+            "`svc-backup` still holds `Owner` on `github`",
+        ),
         Standing::Revoked,
         Held("github", "svc-backup", "svc-backup", "Owner", Some("/orgs/corp/repos/payments")),
         None,
     );
     f.subject = Some(Subject { id: "svc-backup".into(), kind: Some("service".into()) });
-    f.request = Some(RequestView { state: "cancelled".into(), url: Some("javascript:alert(1)".into()), ..request("SEC-102", "") });
+    f.request = Some(RequestView {
+        state: "cancelled".into(),
+        url: Some("javascript:alert(1)".into()),
+        ..request("SEC-102", "")
+    });
     all.push(f);
 
     let mut f = on_grant(
-        bare(3, "approval-expired", Severity::High, "The approval has ended", "the approval `SEC-103` ended on 2026-05-01"),
+        bare(
+            3,
+            "approval-expired",
+            Severity::High,
+            "The approval has ended",
+            "the approval `SEC-103` ended on 2026-05-01",
+        ),
         Standing::Expired,
-        Held("aws-prod", "arn:aws:iam::123456789012:user/engineering/platform/bob", "bob@corp.example",
-            "arn:aws:iam::123456789012:policy/platform/BreakGlassAdministrator", Some("/prod/eu-central-1")),
+        Held(
+            "aws-prod",
+            "arn:aws:iam::123456789012:user/engineering/platform/bob",
+            "bob@corp.example",
+            "arn:aws:iam::123456789012:policy/platform/BreakGlassAdministrator",
+            Some("/prod/eu-central-1"),
+        ),
         Some("carol@corp.example"),
     );
     f.request = Some(request("SEC-103", "approved"));
@@ -133,7 +172,13 @@ pub fn findings() -> Vec<Finding<'static>> {
     all.push(f);
 
     let mut f = on_grant(
-        bare(4, "self-approval", Severity::High, "The beneficiary approved the request alone", "only `dan` approved"),
+        bare(
+            4,
+            "self-approval",
+            Severity::High,
+            "The beneficiary approved the request alone",
+            "only `dan` approved",
+        ),
         Standing::Approved,
         Held("okta", "dan@corp.example", "dan@corp.example", "Super Admin", None),
         Some("carol@corp.example"),
@@ -147,11 +192,21 @@ pub fn findings() -> Vec<Finding<'static>> {
     ];
     all.push(f);
 
-    let mut f = bare(5, "source-incomplete", Severity::High, "A source was not seen completely",
-        "the source `servicenow` returned exactly 10000 rows, which is its limit: requests may be missing, so an absent approval there proves nothing");
+    let mut f = bare(
+        5,
+        "source-incomplete",
+        Severity::High,
+        "A source was not seen completely",
+        "the source `servicenow` returned exactly 10000 rows, which is its limit: requests may be missing, so an absent approval there proves nothing",
+    );
     f.source = Some("servicenow".into());
     f.accountable = vec![answers(Role::Operator, Some("olga@corp.example"), true)];
-    f.evidence = vec![EvidenceView { source: Some("servicenow".into()), id: None, sha256: Some("cd".repeat(32).into()), collected_at: None }];
+    f.evidence = vec![EvidenceView {
+        source: Some("servicenow".into()),
+        id: None,
+        sha256: Some("cd".repeat(32).into()),
+        collected_at: None,
+    }];
     all.push(f);
 
     // Names that try to do something to the reader.
@@ -164,7 +219,13 @@ pub fn findings() -> Vec<Finding<'static>> {
     for (i, (account, subject, entitlement)) in hostile.into_iter().enumerate() {
         let n = 6 + u8::try_from(i).unwrap();
         let f = on_grant(
-            bare(n, "unapproved-grant", Severity::High, "No approval exists", &format!("`{account}` holds `{entitlement}`")),
+            bare(
+                n,
+                "unapproved-grant",
+                Severity::High,
+                "No approval exists",
+                &format!("`{account}` holds `{entitlement}`"),
+            ),
             Standing::Unapproved,
             Held("wiki", account, subject, entitlement, None),
             Some(if i == 0 { "\u{1b}[31mowner@corp.example" } else { "walt@corp.example" }),
@@ -181,14 +242,31 @@ pub fn findings() -> Vec<Finding<'static>> {
     f.subject = Some(Subject { id: "agent-nora".into(), kind: Some("agent".into()) });
     all.push(f);
 
-    let mut f = bare(11, "ambiguous-identity", Severity::Medium, "An alias is claimed twice", "`sam` is claimed by `sam.a@corp.example` and `sam.b@corp.example`");
+    let mut f = bare(
+        11,
+        "ambiguous-identity",
+        Severity::Medium,
+        "An alias is claimed twice",
+        "`sam` is claimed by `sam.a@corp.example` and `sam.b@corp.example`",
+    );
     f.alias = Some("sam".into());
     f.accountable = vec![answers(Role::Operator, Some("olga@corp.example"), true)];
     all.push(f);
 
-    let mut f = bare(12, "unreconcilable-request", Severity::Medium, "The request cannot be matched to any access", "`SEC-109` names no beneficiary");
-    f.request = Some(RequestView { url: None, decided_at: None, end: None, ..request("SEC-109", "approved") });
-    f.accountable = vec![answers(Role::Approver, None, false), answers(Role::WorkflowOwner, None, true), answers(Role::SystemOwner, None, false)];
+    let mut f = bare(
+        12,
+        "unreconcilable-request",
+        Severity::Medium,
+        "The request cannot be matched to any access",
+        "`SEC-109` names no beneficiary",
+    );
+    f.request =
+        Some(RequestView { url: None, decided_at: None, end: None, ..request("SEC-109", "approved") });
+    f.accountable = vec![
+        answers(Role::Approver, None, false),
+        answers(Role::WorkflowOwner, None, true),
+        answers(Role::SystemOwner, None, false),
+    ];
     all.push(f);
 
     let mut f = on_grant(
@@ -204,11 +282,20 @@ pub fn findings() -> Vec<Finding<'static>> {
     });
     all.push(f);
 
-    let mut f = bare(14, "approval-not-fulfilled", Severity::Low, "An approval was never carried out", "`frank@corp.example` holds nothing that item 1 of `SEC-110` covers");
+    let mut f = bare(
+        14,
+        "approval-not-fulfilled",
+        Severity::Low,
+        "An approval was never carried out",
+        "`frank@corp.example` holds nothing that item 1 of `SEC-110` covers",
+    );
     f.request = Some(request("SEC-110", "approved"));
     f.item = Some(1);
     f.beneficiary = Some("frank@corp.example".into());
-    f.accountable = vec![answers(Role::Approver, Some("bob@corp.example"), false), answers(Role::SystemOwner, Some("carol@corp.example"), true)];
+    f.accountable = vec![
+        answers(Role::Approver, Some("bob@corp.example"), false),
+        answers(Role::SystemOwner, Some("carol@corp.example"), true),
+    ];
     all.push(f);
     all
 }
