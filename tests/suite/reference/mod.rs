@@ -12,11 +12,13 @@ mod conformance;
 mod data;
 mod estate;
 pub mod estates;
+mod moments;
 mod names;
 mod people;
 mod product;
 mod properties;
 mod quality;
+mod show;
 mod spread;
 mod standing;
 mod usage;
@@ -28,7 +30,7 @@ use sha2::{Digest, Sha256};
 use self::estate::Estate;
 
 /// The key of a grant: the texts its record carries, as written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GrantKey {
     pub system: String,
     pub account: String,
@@ -38,7 +40,7 @@ pub struct GrantKey {
 }
 
 /// One finding, reduced to what the specification fixes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     pub check: String,
     pub severity: String,
@@ -84,7 +86,7 @@ impl Finding {
 }
 
 /// What is said of one grant.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Verdict {
     pub grant: GrantKey,
     /// The key the subject resolves to; an ambiguous account in its norm form, as people are shown.

@@ -1,13 +1,17 @@
 //! The product's judge, asked through the library and answered in the form of the slow reading.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use counterfoil::judge::{Builder, Locator, Settings, World, judge};
 use counterfoil::model::{Instant, parse_line};
 use serde_json::{Value, json};
 
+use super::estate::{grant_key, request_key};
+use super::estates::estate;
+use super::properties::assert_same;
 use super::values::{flag, list, text, time};
-use super::{Finding, GrantKey, Outcome, Verdict, estate};
+use super::{Finding, GrantKey, Outcome, Verdict};
 
 /// What the product says of an estate, and when it would look again at each grant.
 pub struct Answer {
@@ -92,8 +96,8 @@ fn finding(printed: &Value) -> Finding {
         check: owned(printed, "check").unwrap(),
         severity: owned(printed, "severity").unwrap(),
         standing: owned(printed, "standing"),
-        grant: grant.map(estate::grant_key),
-        request: request.map(estate::request_key),
+        grant: grant.map(grant_key),
+        request: request.map(request_key),
         alias: owned(printed, "alias"),
         source: owned(printed, "source"),
         item: part(printed, "item").map(|item| item.as_u64().unwrap() as usize),
@@ -110,11 +114,11 @@ fn finding(printed: &Value) -> Finding {
 
 fn read_verdict(printed: &Value) -> Verdict {
     Verdict {
-        grant: estate::grant_key(printed),
+        grant: grant_key(printed),
         subject: owned(printed, "subject").unwrap(),
         standing: owned(printed, "standing").unwrap(),
         verdict: owned(printed, "verdict").unwrap(),
-        request: part(printed, "request").map(estate::request_key),
+        request: part(printed, "request").map(request_key),
     }
 }
 
@@ -122,23 +126,63 @@ fn product(records: &[Value], config: &Value, now: &str) -> Option<Outcome> {
     ask(records, config, now, 1).map(|answer| answer.outcome)
 }
 
-/// The first estates of a run; set `COUNTERFOIL_SEEDS=FROM..TO` to look elsewhere.
-fn seeds(usual: std::ops::Range<u64>) -> std::ops::Range<u64> {
-    let Ok(given) = std::env::var("COUNTERFOIL_SEEDS") else { return usual };
-    let (from, to) = given.split_once("..").unwrap();
-    from.parse().unwrap()..to.parse().unwrap()
+/// Which estates to compare; set `COUNTERFOIL_SEEDS=FROM..TO` to look at others.
+fn compare(usual: Range<u64>) {
+    let seeds = match std::env::var("COUNTERFOIL_SEEDS") {
+        Ok(given) => {
+            let (from, to) = given.split_once("..").unwrap();
+            let (from, to): (u64, u64) = (from.parse().unwrap(), to.parse().unwrap());
+            // The quarters share the work.
+            let quarter = usual.start / QUARTER;
+            let part = (to - from).div_ceil(4);
+            from + quarter * part..(from + (quarter + 1) * part).min(to)
+        }
+        Err(_) => usual,
+    };
+    let text = super::compare::disagreements(seeds, &product, 3);
+    assert!(text.is_empty(), "{text}");
+}
+
+/// How many estates each of the four comparisons looks at.
+const QUARTER: u64 = 750;
+
+#[test]
+fn the_product_reads_the_specification_as_the_slow_reading_does_1() {
+    compare(0..QUARTER);
 }
 
 #[test]
-fn the_product_reads_the_specification_as_the_slow_reading_does() {
-    let text = super::compare::disagreements(seeds(0..3_000), &product, 5);
-    assert!(text.is_empty(), "{text}");
+fn the_product_reads_the_specification_as_the_slow_reading_does_2() {
+    compare(QUARTER..2 * QUARTER);
+}
+
+#[test]
+fn the_product_reads_the_specification_as_the_slow_reading_does_3() {
+    compare(2 * QUARTER..3 * QUARTER);
+}
+
+#[test]
+fn the_product_reads_the_specification_as_the_slow_reading_does_4() {
+    compare(3 * QUARTER..4 * QUARTER);
 }
 
 #[test]
 fn the_product_keeps_the_properties() {
     use super::properties::*;
-    order_of_lines_changes_nothing(&product, 3_000..3_400);
-    repeated_lines_change_nothing(&product, 3_400..3_800);
-    strangers_change_nothing(&product, 3_800..4_200);
+    order_of_lines_changes_nothing(&product, 3_000..3_250);
+    repeated_lines_change_nothing(&product, 3_250..3_600);
+    strangers_change_nothing(&product, 3_600..3_900);
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    for seed in 3_900..4_100 {
+        let (records, config, now) = estate(seed);
+        let one = ask(&records, &config, &now, 1).unwrap();
+        for threads in [2, 3, 16] {
+            let more = ask(&records, &config, &now, threads).unwrap();
+            assert_same(seed, &one.outcome, &more.outcome);
+            assert_eq!(one.rechecks, more.rechecks, "seed {seed}, {threads} threads");
+        }
+    }
 }
