@@ -4,7 +4,7 @@ use std::fmt::{Debug, Write as _};
 
 use serde_json::{Value, json};
 
-use super::{Outcome, estates, judge};
+use super::{Estate, Outcome, estates, judge};
 
 /// A judge under comparison: records, configuration, `now`. `None` where it refuses the records.
 pub type Judge<'a> = &'a dyn Fn(&[Value], &Value, &str) -> Option<Outcome>;
@@ -126,7 +126,7 @@ pub fn disagreements(seeds: impl Iterator<Item = u64>, other: Judge, most: usize
         let differs = |records: &[Value], config: &Value| {
             let readable =
                 |record: &Value| counterfoil::model::parse_line(record.to_string().as_bytes()).is_ok();
-            if !records.iter().all(readable) {
+            if !records.iter().all(readable) || Estate::of_twins(records) {
                 return None;
             }
             let theirs = other(records, config, &now)?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::GrantKey;
 use super::names::{Key, resolve, same};
-use super::values::{duration, field, list, norm, span, stands_over, text, texts, time};
+use super::values::{duration, field, list, norm, span, stands_over, text, texts, time, without_duplicates};
 
 /// The records by type, the configuration and the instant of judging.
 pub struct Estate<'a> {
@@ -61,6 +61,14 @@ impl<'a> Estate<'a> {
         };
         estate.one_record_per_entitlement();
         estate
+    }
+
+    /// Whether some entitlement is catalogued twice, under two spellings of its system: the specification does not
+    /// say which of the two gives its owner, risk and includes.
+    pub fn of_twins(records: &[Value]) -> bool {
+        let kept = without_duplicates(records);
+        let catalogued = kept.iter().filter(|record| text(record, "type") == Some("entitlement")).count();
+        Estate::new(&kept, &Value::Null, 0).entitlements.len() < catalogued
     }
 
     /// "(entitlement.system, id)" is read with the system resolved: two records that name one system in two

@@ -55,7 +55,7 @@ impl Dice {
 const PEOPLE: [&str; 6] = ["alice@corp.example", "bob@corp.example", "José", "mel", "bot-7", "agent-1"];
 /// The alias each of `PEOPLE` bears by nature, and two that several may claim.
 const ALIASES: [&str; 6] = ["alice", "Bob", "ΣΊΣΥΦΟΣ", "Mel K", "robot", "agent"];
-const SHARED: [&str; 2] = ["alex", "OPS é"];
+const SHARED: [&str; 4] = ["alex", "OPS é", "mel", "h\u{331}an İ"];
 const ACCOUNTS: [&str; 4] = ["u1", "U1", "root", "zoë"];
 const SYSTEMS: [&str; 3] = ["pg-prod", "vpn", "AWS é"];
 const SYSTEM_ALIASES: [&str; 3] = ["Production Postgres", "net", "cloud"];
@@ -98,11 +98,23 @@ struct Maker {
     systems: usize,
     /// Whether this estate is one of break-glass tickets that still wait.
     urgent: bool,
+    /// Whether some entitlements stand in the catalogue twice, under two spellings of their system.
+    twins: bool,
     records: Vec<Value>,
 }
 
 /// The records, the configuration and `now` of one estate.
 pub fn estate(seed: u64) -> (Vec<Value>, Value, String) {
+    make(seed, false)
+}
+
+/// The same, with entitlements catalogued twice under two spellings of their system: the specification does not say
+/// whose owner and risk then count, only that the order of the lines does not.
+pub fn estate_with_twins(seed: u64) -> (Vec<Value>, Value, String) {
+    make(seed, true)
+}
+
+fn make(seed: u64, twins: bool) -> (Vec<Value>, Value, String) {
     let mut dice = Dice::new(seed);
     let now = instant(["2026-06-01T00:00:00Z", "2026-03-29T01:30:15.250Z"][dice.below(2)]);
     let mut spans = vec![0, 5 * MINUTE, 15 * MINUTE, HOUR, 8 * HOUR, DAY, 7 * DAY, 30 * DAY, 90 * DAY];
@@ -117,6 +129,7 @@ pub fn estate(seed: u64) -> (Vec<Value>, Value, String) {
         people,
         systems,
         urgent: dice.percent(12),
+        twins,
         records: Vec::new(),
         spans: Vec::new(),
         dice,
@@ -215,6 +228,12 @@ impl Maker {
         match self.dice.below(8) {
             0 => written(at).replace('Z', "+00:00"),
             1 => written(at + 2 * HOUR).replace('Z', "+02:00"),
+            // Finer than a millisecond, which does not count.
+            3 if self.dice.percent(20) => {
+                let text = written(at);
+                let fraction = if text.contains('.') { "000999Z" } else { ".000999Z" };
+                text.replace('Z', fraction)
+            }
             2 => written(at - 5 * HOUR - 30 * MINUTE).replace('Z', "-05:30"),
             _ => written(at),
         }

@@ -12,10 +12,13 @@ mod conformance;
 mod data;
 mod estate;
 pub mod estates;
+mod moments;
 mod names;
 mod people;
+mod product;
 mod properties;
 mod quality;
+mod show;
 mod spread;
 mod standing;
 mod usage;
@@ -27,7 +30,7 @@ use sha2::{Digest, Sha256};
 use self::estate::Estate;
 
 /// The key of a grant: the texts its record carries, as written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GrantKey {
     pub system: String,
     pub account: String,
@@ -37,7 +40,7 @@ pub struct GrantKey {
 }
 
 /// One finding, reduced to what the specification fixes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     pub check: String,
     pub severity: String,
@@ -83,11 +86,11 @@ impl Finding {
 }
 
 /// What is said of one grant.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Verdict {
     pub grant: GrantKey,
-    /// The key the subject resolves to; `None` where it is ambiguous.
-    pub subject: Option<String>,
+    /// The key the subject resolves to; an ambiguous account in its norm form, as people are shown.
+    pub subject: String,
     pub standing: String,
     pub verdict: String,
     /// Source and id of the controlling request.
@@ -124,7 +127,7 @@ pub fn judge(records: &[Value], config: &Value, now: &str) -> Outcome {
         }
         out.verdicts.push(Verdict {
             grant: estate::grant_key(grant),
-            subject: estate.subject(grant).text(),
+            subject: estate.subject(grant).shown(),
             standing: stand.name.to_string(),
             verdict: standing::verdict(stand.name).to_string(),
             request: stand.controlling.map(estate::request_key),

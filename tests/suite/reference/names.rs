@@ -16,14 +16,6 @@ pub enum Key {
 }
 
 impl Key {
-    /// The key as text; none for an ambiguous name.
-    pub fn text(&self) -> Option<String> {
-        match self {
-            Key::Id(text) | Key::Norm(text) => Some(text.clone()),
-            Key::Ambiguous(_) => None,
-        }
-    }
-
     /// "People are given by the key their name resolves to"; an ambiguous name is shown in its norm form.
     pub fn shown(&self) -> String {
         match self {

@@ -9,13 +9,14 @@ use super::{
 
 impl Maker {
     pub(super) fn catalogue(&mut self) {
-        for (who, id) in PEOPLE.iter().enumerate().take(self.people) {
-            if self.dice.percent(96) {
-                let record = self.identity(id, who);
+        let directory = self.dice.percent(96);
+        for who in 0..self.people {
+            if directory && self.dice.percent(96) {
+                let record = self.identity(PEOPLE[who], who);
                 self.add(record);
             }
         }
-        if self.dice.percent(4) {
+        if directory && self.dice.percent(4) {
             // A second id that differs in its case alone.
             let record = self.identity(&PEOPLE[0].to_uppercase(), 0);
             self.add(record);
@@ -31,6 +32,12 @@ impl Maker {
                     let name = self.spelled(name);
                     let record = self.entitlement(&name, right);
                     self.add(record);
+                    if self.twins && self.dice.percent(50) {
+                        // The same entitlement, under another spelling of its system.
+                        let name = self.spelled(SYSTEMS[which]);
+                        let record = self.entitlement(&name, right);
+                        self.add(record);
+                    }
                 }
             }
         }
@@ -42,6 +49,10 @@ impl Maker {
         }
         for id in &POLICIES[..self.dice.between(0, 3)] {
             let record = self.policy(id);
+            self.add(record);
+        }
+        if self.dice.percent(5) {
+            let record = self.policy("pol-1");
             self.add(record);
         }
         for _ in 0..self.dice.below(4) {
@@ -87,7 +98,11 @@ impl Maker {
     pub(super) fn system(&mut self, id: &str, which: usize) -> Value {
         let mut aliases = vec![self.spelled(SYSTEM_ALIASES[which])];
         if self.dice.percent(6) {
-            let other = *self.dice.pick(&SYSTEM_ALIASES);
+            let other = if self.dice.percent(70) {
+                *self.dice.pick(&SYSTEM_ALIASES)
+            } else {
+                *self.dice.pick(&SYSTEMS)
+            };
             aliases.push(self.spelled(other));
         }
         json!({"type": "system", "id": id, "aliases": aliases, "owner": self.maybe(65, |m| json!(m.some_person()))})
