@@ -16,7 +16,8 @@ pub struct Manifest {
     pub title: String,
     /// One sentence: what it reads and what comes out.
     pub summary: String,
-    /// Record types that a complete pull of this connector vouches for (`request`, `grant` …).
+    /// Record types that a complete pull of this connector vouches for (`request`, `grant` …); `$name` stands for the
+    /// value of that setting.
     pub provides: Vec<String>,
     /// How a row becomes records.
     #[serde(default)]
@@ -196,8 +197,12 @@ impl Manifest {
         if self.shapes.is_empty() {
             return Err("expected at least one [[shape]]".into());
         }
-        if let Some(kind) = self.provides.iter().find(|kind| !super::record::is_type(kind)) {
-            return Err(format!("`provides` names `{kind}`, which is no record type"));
+        let known = |kind: &&String| match kind.strip_prefix('$') {
+            Some(setting) => self.setting(setting).is_some(),
+            None => super::record::is_type(kind),
+        };
+        if let Some(kind) = self.provides.iter().find(|kind| !known(kind)) {
+            return Err(format!("`provides` names `{kind}`, which is no record type and no setting"));
         }
         let mut seen = Vec::new();
         for shape in &self.shapes {

@@ -94,6 +94,8 @@ pub fn pull_files(
         program,
         held: Held::new(&connector.manifest.merge),
         systems: BTreeSet::new(),
+        provides: provides(connector, settings),
+        brought_end: false,
         summary: PullSummary::default(),
         sink,
     };
@@ -113,6 +115,9 @@ struct Pull<'p> {
     program: Option<Program>,
     held: Held,
     systems: BTreeSet<String>,
+    provides: BTreeSet<String>,
+    /// The input carried an end mark of its own.
+    brought_end: bool,
     summary: PullSummary,
     sink: &'p mut dyn FnMut(&str) -> io::Result<()>,
 }
@@ -204,16 +209,19 @@ impl Pull<'_> {
                     lines.push(Line::Reason(reason.to_owned()));
                 }
                 "covers" => {
-                    let systems = result.get("systems").and_then(Value::as_array);
-                    let names = systems.into_iter().flatten().filter_map(Value::as_str);
-                    lines.extend(names.map(|name| Line::Covers(name.to_owned())));
+                    lines.extend(texts(&result, "systems").map(|name| Line::Covers(name.to_owned())));
+                    lines.extend(texts(&result, "types").map(|name| Line::Provides(name.to_owned())));
                 }
                 "part" => lines.push(Line::Part(result)),
                 "snapshot" if self.program.is_some() => {
                     return Err(bad("the map made a `snapshot`: the pull writes that itself".into()));
                 }
                 _ => {
-                    self.stamp.complete(&mut result, &digest, &fallback);
+                    if kind == "snapshot" {
+                        self.brought_end = true;
+                    } else {
+                        self.stamp.complete(&mut result, &digest, &fallback);
+                    }
                     let line = record::line(&result);
                     record::validate(&line).map_err(|message| bad(format!("{kind} record: {message}")))?;
                     lines.push(Line::Record(result, line));
@@ -224,9 +232,16 @@ impl Pull<'_> {
             match line {
                 Line::Reason(reason) => self.reason(reason),
                 Line::Covers(system) => drop(self.systems.insert(system)),
+                Line::Provides(kind) if record::is_type(&kind) => drop(self.provides.insert(kind)),
+                Line::Provides(kind) => {
+                    return Err(bad(format!("the map says it covers `{kind}`, which is no record type")));
+                }
                 Line::Part(part) => self.held.part(part).map_err(bad)?,
                 Line::Record(record, line) => {
                     let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
+                    if self.program.is_none() && kind != "snapshot" && !self.provides.contains(kind) {
+                        self.provides.insert(kind.to_owned());
+                    }
                     if kind == "grant"
                         && let Some(system) = record.get("system").and_then(Value::as_str)
                         && !self.systems.contains(system)
@@ -269,14 +284,13 @@ impl Pull<'_> {
         if self.summary.bad_rows > 0 {
             self.reason(format!("{} bad rows were passed over", self.summary.bad_rows));
         }
-        if self.connector.manifest.map == MapKind::Records {
-            // The records bring their own end marks, if they were pulled by a connector.
+        if self.brought_end && self.summary.reasons.is_empty() {
+            // Records that another pull wrote bring their own end mark.
             return Ok(self.summary);
         }
-        let systems: Vec<String> = self.systems.iter().cloned().collect();
         let snapshot = self.stamp.snapshot(
-            &self.connector.manifest.provides,
-            &systems,
+            &self.provides.iter().cloned().collect::<Vec<_>>(),
+            &self.systems.iter().cloned().collect::<Vec<_>>(),
             self.summary.records,
             &self.summary.reasons,
         );
@@ -295,4 +309,25 @@ enum Line {
     Part(Map<String, Value>),
     Reason(String),
     Covers(String),
+    Provides(String),
+}
+
+/// The texts of a list.
+fn texts<'r>(record: &'r Map<String, Value>, field: &str) -> impl Iterator<Item = &'r str> {
+    record.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// What a complete pull vouches for; `$name` in a manifest stands for the value of that setting.
+fn provides(connector: &Connector, settings: &Settings) -> BTreeSet<String> {
+    let mut types = BTreeSet::new();
+    for provided in &connector.manifest.provides {
+        match provided.strip_prefix('$') {
+            None => drop(types.insert(provided.clone())),
+            Some(setting) => {
+                let value = settings.as_object().get(setting).and_then(Value::as_str);
+                types.extend(value.filter(|kind| record::is_type(kind)).map(str::to_owned));
+            }
+        }
+    }
+    types
 }

@@ -1,7 +1,9 @@
 //! The one test binary: every test of the product as a whole.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod connectors;
 mod controls;
+mod hostile;
 mod ocsf;
 mod reference;
 mod report;
