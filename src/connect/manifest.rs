@@ -25,6 +25,10 @@ pub struct Manifest {
     /// Record types whose parts arrive in different rows or files, with the fields that make their key.
     #[serde(default)]
     pub merge: BTreeMap<String, Vec<String>>,
+    /// Names of the tables of links that the map makes in a first run over all files, so that in the second run it
+    /// can look up what rows of other tables say about a row. Without any, the map runs once.
+    #[serde(default)]
+    pub joins: Vec<String>,
     /// The shapes of input, tried in order; the first that recognises the file is taken.
     #[serde(rename = "shape")]
     pub shapes: Vec<Shape>,
@@ -203,6 +207,12 @@ impl Manifest {
         };
         if let Some(kind) = self.provides.iter().find(|kind| !known(kind)) {
             return Err(format!("`provides` names `{kind}`, which is no record type and no setting"));
+        }
+        if !self.joins.is_empty() && self.map != MapKind::Jq {
+            return Err("`joins` needs a map.jq that makes the links".into());
+        }
+        if let Some(name) = self.joins.iter().find(|name| !plain(name)) {
+            return Err(format!("`joins` names `{name}`: expected lower-case letters, digits and `_`"));
         }
         let mut seen = Vec::new();
         for shape in &self.shapes {

@@ -1,11 +1,11 @@
 //! One pull: files in, records out, and the end mark that says whether this was all.
 
 use super::catalog::Connector;
-use super::decode::{self, Row, archive};
+use super::decode::{self, Recognised, Row, archive};
 use super::error::{Place, PullError};
 use super::limits::{MAX_LISTED_REJECTS, MAX_RECORDS_PER_ROW};
-use super::manifest::MapKind;
-use super::map::{Bindings, Program, sha256};
+use super::manifest::{MapKind, Shape};
+use super::map::{Bindings, Joined, Links, Program, is_link, sha256};
 use super::merge::Held;
 use super::record::{self, Stamp};
 use super::settings::Settings;
@@ -93,16 +93,39 @@ pub fn pull_files(
         stamp: Stamp { source: options.source.clone(), taken_at: options.taken_at.clone() },
         program,
         held: Held::new(&connector.manifest.merge),
+        joined: Joined::default(),
+        bad: BTreeSet::new(),
+        current: 0,
         systems: BTreeSet::new(),
         provides: provides(connector, settings),
         brought_end: false,
         summary: PullSummary::default(),
         sink,
     };
+    if connector.manifest.joins.is_empty() {
+        for file in files {
+            for input in archive::open(file)? {
+                let recognised = pull.recognise(&input, settings)?;
+                pull.input(&input, &recognised, settings, progress)?;
+            }
+        }
+        return pull.finish();
+    }
+    let mut inputs = Vec::new();
     for file in files {
         for input in archive::open(file)? {
-            pull.input(&input, settings, progress)?;
+            let recognised = pull.recognise(&input, settings)?;
+            inputs.push((input, recognised));
         }
+    }
+    let mut links = Links::new(&connector.manifest.joins);
+    for (number, (input, recognised)) in inputs.iter().enumerate() {
+        pull.link(number, input, recognised, settings, &mut links, progress)?;
+    }
+    pull.joined = links.joined();
+    for (number, (input, recognised)) in inputs.iter().enumerate() {
+        pull.current = number;
+        pull.input(input, recognised, settings, progress)?;
     }
     pull.finish()
 }
@@ -114,6 +137,11 @@ struct Pull<'p> {
     stamp: Stamp,
     program: Option<Program>,
     held: Held,
+    joined: Joined,
+    /// Rows that were bad in the first run, by number of the input and place in it: bad once is counted once.
+    bad: BTreeSet<(usize, u64)>,
+    /// Number of the input being read.
+    current: usize,
     systems: BTreeSet<String>,
     provides: BTreeSet<String>,
     /// The input carried an end mark of its own.
@@ -123,21 +151,81 @@ struct Pull<'p> {
 }
 
 impl Pull<'_> {
+    fn recognise(&self, input: &archive::Input, settings: &Settings) -> Result<Recognised, PullError> {
+        decode::recognise(input, &self.connector.manifest, settings)
+    }
+
+    fn shape(&self, input: &archive::Input, recognised: &Recognised) -> Result<&Shape, PullError> {
+        let shapes = &self.connector.manifest.shapes;
+        shapes.iter().find(|shape| shape.name == recognised.shape).ok_or_else(|| input.error("no shape"))
+    }
+
+    /// The first run over one input: only what its rows say to others is kept.
+    fn link(
+        &mut self,
+        number: usize,
+        input: &archive::Input,
+        recognised: &Recognised,
+        settings: &Settings,
+        links: &mut Links,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), PullError> {
+        let Some(program) = self.program.take() else { return Ok(()) };
+        let shape = self.shape(input, recognised)?.clone();
+        let all = Value::Object(settings.as_object().clone());
+        let bindings = Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined);
+        let size = input.disk_size();
+        let mut rows = 0;
+        decode::rows(input, recognised, &shape, settings, &mut |row, at| {
+            rows += 1;
+            if rows % REPORT_EVERY == 1 {
+                let bytes = input.meter.raw.get();
+                progress(Progress { file: &input.shown, bytes, size, rows, records: 0 });
+            }
+            let linked = row.and_then(|row| {
+                let place = || Place { line: row.line, ..Place::file(input.shown.clone()).at_row(row.number) };
+                let mut take = |value: Value| value.as_object().map_or(Ok(()), |result| links.take(result));
+                let run = program.run(&row.value, row.number, at, &bindings, &mut take);
+                // Without room for the rest, no later row can be trusted either.
+                run.map_err(|message| match links.is_full() {
+                    true => PullError::input(place(), message),
+                    false => PullError::row(place(), message),
+                })
+            });
+            match linked {
+                Err(error @ PullError::Row { .. }) if self.options.skip_bad_rows => {
+                    self.bad.insert((number, rows));
+                    self.reject(&error);
+                    Ok(())
+                }
+                other => other,
+            }
+        })?;
+        self.program = Some(program);
+        Ok(())
+    }
+
+    fn reject(&mut self, error: &PullError) {
+        self.summary.bad_rows += 1;
+        if self.summary.rejects.len() < MAX_LISTED_REJECTS {
+            self.summary.rejects.push(error.to_string());
+        }
+    }
+
     fn input(
         &mut self,
         input: &archive::Input,
+        recognised: &Recognised,
         settings: &Settings,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), PullError> {
-        let recognised = decode::recognise(input, &self.connector.manifest, settings)?;
-        let shapes = &self.connector.manifest.shapes;
-        let Some(shape) = shapes.iter().find(|shape| shape.name == recognised.shape) else {
-            return Err(input.error("no shape"));
-        };
+        let shape = self.shape(input, recognised)?.clone();
         let all = Value::Object(settings.as_object().clone());
-        let bindings = Bindings::new(&all, &shape.name, &input.base, &recognised.head);
+        let bindings = Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined);
         let size = input.disk_size();
-        let rows = decode::rows(input, &recognised, shape, settings, &mut |row, at| {
+        let mut number = 0;
+        let rows = decode::rows(input, recognised, &shape, settings, &mut |row, at| {
+            number += 1;
             self.summary.rows += 1;
             if self.summary.rows % REPORT_EVERY == 1 {
                 progress(Progress {
@@ -148,12 +236,12 @@ impl Pull<'_> {
                     records: self.summary.records,
                 });
             }
+            if self.bad.contains(&(self.current, number)) {
+                return Ok(());
+            }
             match row.and_then(|row| self.row(input, &row, at, &bindings)) {
                 Err(error @ PullError::Row { .. }) if self.options.skip_bad_rows => {
-                    self.summary.bad_rows += 1;
-                    if self.summary.rejects.len() < MAX_LISTED_REJECTS {
-                        self.summary.rejects.push(error.to_string());
-                    }
+                    self.reject(&error);
                     Ok(())
                 }
                 other => other,
@@ -180,12 +268,14 @@ impl Pull<'_> {
         let bad = |message: String| PullError::row(place(), message);
         let mut results: Vec<Map<String, Value>> = Vec::new();
         let mut count = 0u64;
+        let joins = !self.connector.manifest.joins.is_empty();
         let mut take = |value: Value| {
             count += 1;
             if count > MAX_RECORDS_PER_ROW {
                 return Err(format!("the map made more than {MAX_RECORDS_PER_ROW} records of one row"));
             }
             match value {
+                Value::Object(record) if joins && is_link(&record) => Ok(()),
                 Value::Object(record) => {
                     results.push(record);
                     Ok(())

@@ -4,6 +4,7 @@
 mod connectors;
 mod controls;
 mod hostile;
+mod joins;
 mod ocsf;
 mod reference;
 mod report;

@@ -6,6 +6,7 @@
 
 mod convert;
 mod html;
+mod links;
 mod natives;
 
 use jaq_core::data::JustLut;
@@ -14,11 +15,13 @@ use jaq_core::{Compiler, Ctx, Filter, Vars};
 use jaq_json::Val;
 use serde_json::Value;
 
+pub use links::{Joined, Links, is_link};
 pub use natives::{pattern, sha256};
 
 /// The variables a map has, in order: the settings, the name of the shape, the number of the row, the base name of
-/// the file, what the document says outside its rows, and where in the document the row was found.
-pub const VARIABLES: [&str; 6] = ["$settings", "$shape", "$row", "$file", "$head", "$at"];
+/// the file, what the document says outside its rows, where in the document the row was found, and what other rows
+/// say to it (null in the first run and where the connector joins nothing; see [`Links`]).
+pub const VARIABLES: [&str; 7] = ["$settings", "$shape", "$row", "$file", "$head", "$at", "$joined"];
 
 /// jq definitions that reach outside, by name.
 const REFUSED: &[&str] = &[
@@ -51,17 +54,19 @@ pub struct Bindings {
     shape: Val,
     file: Val,
     head: Val,
+    joined: Joined,
 }
 
 impl Bindings {
     /// Converts the variables that stay the same throughout a file.
     #[must_use]
-    pub fn new(settings: &Value, shape: &str, file: &str, head: &Value) -> Self {
+    pub fn new(settings: &Value, shape: &str, file: &str, head: &Value, joined: &Joined) -> Self {
         Self {
             settings: convert::to_val(settings),
             shape: Val::utf8_str(shape.to_owned()),
             file: Val::utf8_str(file.to_owned()),
             head: convert::to_val(head),
+            joined: joined.clone(),
         }
     }
 }
@@ -114,6 +119,7 @@ impl Program {
             bindings.file.clone(),
             bindings.head.clone(),
             Val::utf8_str(at.to_owned()),
+            bindings.joined.0.clone(),
         ]);
         let context = Ctx::<Data>::new(&self.filter.lut, variables);
         for result in self.filter.id.run((context, convert::to_val(row))) {
