@@ -173,7 +173,9 @@ impl Pull<'_> {
         let Some(program) = self.program.take() else { return Ok(()) };
         let shape = self.shape(input, recognised)?.clone();
         let all = Value::Object(settings.as_object().clone());
-        let bindings = Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined);
+        let taken_at = &self.stamp.taken_at;
+        let bindings =
+            Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined, taken_at);
         let size = input.disk_size();
         let mut rows = 0;
         decode::rows(input, recognised, &shape, settings, &mut |row, at| {
@@ -221,7 +223,9 @@ impl Pull<'_> {
     ) -> Result<(), PullError> {
         let shape = self.shape(input, recognised)?.clone();
         let all = Value::Object(settings.as_object().clone());
-        let bindings = Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined);
+        let taken_at = &self.stamp.taken_at;
+        let bindings =
+            Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined, taken_at);
         let size = input.disk_size();
         let mut number = 0;
         let rows = decode::rows(input, recognised, &shape, settings, &mut |row, at| {
@@ -287,6 +291,9 @@ impl Pull<'_> {
         match &self.program {
             Some(program) => program.run(&row.value, row.number, at, bindings, &mut take).map_err(bad)?,
             None => take(row.value.clone()).map_err(bad)?,
+        }
+        if results.is_empty() {
+            return Ok(());
         }
         let digest = sha256(record::canonical(&row.value).as_bytes());
         let fallback = format!("{}#{}", input.base, row.number);

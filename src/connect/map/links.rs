@@ -53,7 +53,7 @@ impl Links {
         self.bytes += cost(value) + key.len() as u64 + NODE_BYTES;
         if self.is_full() {
             return Err(format!(
-                "rows of `{table}` and other tables that tickets point at take more than {} MiB: pull the export in parts, each with the rows it needs",
+                "what rows of `{table}` and other tables say to each other takes more than {} MiB: pull the export in parts, each with the rows it needs",
                 self.limit >> 20
             ));
         }
