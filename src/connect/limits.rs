@@ -79,5 +79,9 @@ pub const MAX_CACHED_PATTERNS: usize = 256;
 /// Rows that `--skip-bad-records` lists one by one; the others are counted.
 pub const MAX_LISTED_REJECTS: usize = 1_000;
 
+/// Bytes that links between rows may take in memory (see `joins` in a manifest), as estimated by
+/// [`super::map::Links`]: 1 GiB, about a million approvals with their users.
+pub const MAX_LINK_BYTES: u64 = 1 << 30;
+
 /// Records held in memory while their parts are being joined (see `merge` in a manifest).
 pub const MAX_HELD_RECORDS: usize = 5_000_000;

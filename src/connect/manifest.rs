@@ -16,7 +16,8 @@ pub struct Manifest {
     pub title: String,
     /// One sentence: what it reads and what comes out.
     pub summary: String,
-    /// Record types that a complete pull of this connector vouches for (`request`, `grant` …).
+    /// Record types that a complete pull of this connector vouches for (`request`, `grant` …); `$name` stands for the
+    /// value of that setting.
     pub provides: Vec<String>,
     /// How a row becomes records.
     #[serde(default)]
@@ -24,6 +25,10 @@ pub struct Manifest {
     /// Record types whose parts arrive in different rows or files, with the fields that make their key.
     #[serde(default)]
     pub merge: BTreeMap<String, Vec<String>>,
+    /// Names of the tables of links that the map makes in a first run over all files, so that in the second run it
+    /// can look up what rows of other tables say about a row. Without any, the map runs once.
+    #[serde(default)]
+    pub joins: Vec<String>,
     /// The shapes of input, tried in order; the first that recognises the file is taken.
     #[serde(rename = "shape")]
     pub shapes: Vec<Shape>,
@@ -196,8 +201,18 @@ impl Manifest {
         if self.shapes.is_empty() {
             return Err("expected at least one [[shape]]".into());
         }
-        if let Some(kind) = self.provides.iter().find(|kind| !super::record::is_type(kind)) {
-            return Err(format!("`provides` names `{kind}`, which is no record type"));
+        let known = |kind: &&String| match kind.strip_prefix('$') {
+            Some(setting) => self.setting(setting).is_some(),
+            None => super::record::is_type(kind),
+        };
+        if let Some(kind) = self.provides.iter().find(|kind| !known(kind)) {
+            return Err(format!("`provides` names `{kind}`, which is no record type and no setting"));
+        }
+        if !self.joins.is_empty() && self.map != MapKind::Jq {
+            return Err("`joins` needs a map.jq that makes the links".into());
+        }
+        if let Some(name) = self.joins.iter().find(|name| !plain(name)) {
+            return Err(format!("`joins` names `{name}`: expected lower-case letters, digits and `_`"));
         }
         let mut seen = Vec::new();
         for shape in &self.shapes {

@@ -10,7 +10,8 @@
 //!
 //! - [`manifest`], [`settings`], [`catalog`]: what there is and what a site said about it.
 //! - [`decode`]: bytes to rows, streaming, with the limits of [`limits`].
-//! - [`map`]: jq with a few functions of our own; [`dates`] reads times.
+//! - [`map`]: jq with a few functions of our own; [`dates`] reads times. Where rows need what rows of another table say,
+//!   it runs twice ([`map::Links`]).
 //! - [`pull`]: puts it together.
 
 pub mod catalog;

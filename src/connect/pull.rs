@@ -1,11 +1,11 @@
 //! One pull: files in, records out, and the end mark that says whether this was all.
 
 use super::catalog::Connector;
-use super::decode::{self, Row, archive};
+use super::decode::{self, Recognised, Row, archive};
 use super::error::{Place, PullError};
 use super::limits::{MAX_LISTED_REJECTS, MAX_RECORDS_PER_ROW};
-use super::manifest::MapKind;
-use super::map::{Bindings, Program, sha256};
+use super::manifest::{MapKind, Shape};
+use super::map::{Bindings, Joined, Links, Program, is_link, sha256};
 use super::merge::Held;
 use super::record::{self, Stamp};
 use super::settings::Settings;
@@ -93,14 +93,39 @@ pub fn pull_files(
         stamp: Stamp { source: options.source.clone(), taken_at: options.taken_at.clone() },
         program,
         held: Held::new(&connector.manifest.merge),
+        joined: Joined::default(),
+        bad: BTreeSet::new(),
+        current: 0,
         systems: BTreeSet::new(),
+        provides: provides(connector, settings),
+        brought_end: false,
         summary: PullSummary::default(),
         sink,
     };
+    if connector.manifest.joins.is_empty() {
+        for file in files {
+            for input in archive::open(file)? {
+                let recognised = pull.recognise(&input, settings)?;
+                pull.input(&input, &recognised, settings, progress)?;
+            }
+        }
+        return pull.finish();
+    }
+    let mut inputs = Vec::new();
     for file in files {
         for input in archive::open(file)? {
-            pull.input(&input, settings, progress)?;
+            let recognised = pull.recognise(&input, settings)?;
+            inputs.push((input, recognised));
         }
+    }
+    let mut links = Links::new(&connector.manifest.joins);
+    for (number, (input, recognised)) in inputs.iter().enumerate() {
+        pull.link(number, input, recognised, settings, &mut links, progress)?;
+    }
+    pull.joined = links.joined();
+    for (number, (input, recognised)) in inputs.iter().enumerate() {
+        pull.current = number;
+        pull.input(input, recognised, settings, progress)?;
     }
     pull.finish()
 }
@@ -112,27 +137,99 @@ struct Pull<'p> {
     stamp: Stamp,
     program: Option<Program>,
     held: Held,
+    joined: Joined,
+    /// Rows that were bad in the first run, by number of the input and place in it: bad once is counted once.
+    bad: BTreeSet<(usize, u64)>,
+    /// Number of the input being read.
+    current: usize,
     systems: BTreeSet<String>,
+    provides: BTreeSet<String>,
+    /// The input carried an end mark of its own.
+    brought_end: bool,
     summary: PullSummary,
     sink: &'p mut dyn FnMut(&str) -> io::Result<()>,
 }
 
 impl Pull<'_> {
+    fn recognise(&self, input: &archive::Input, settings: &Settings) -> Result<Recognised, PullError> {
+        decode::recognise(input, &self.connector.manifest, settings)
+    }
+
+    fn shape(&self, input: &archive::Input, recognised: &Recognised) -> Result<&Shape, PullError> {
+        let shapes = &self.connector.manifest.shapes;
+        shapes.iter().find(|shape| shape.name == recognised.shape).ok_or_else(|| input.error("no shape"))
+    }
+
+    /// The first run over one input: only what its rows say to others is kept.
+    fn link(
+        &mut self,
+        number: usize,
+        input: &archive::Input,
+        recognised: &Recognised,
+        settings: &Settings,
+        links: &mut Links,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), PullError> {
+        let Some(program) = self.program.take() else { return Ok(()) };
+        let shape = self.shape(input, recognised)?.clone();
+        let all = Value::Object(settings.as_object().clone());
+        let taken_at = &self.stamp.taken_at;
+        let bindings =
+            Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined, taken_at);
+        let size = input.disk_size();
+        let mut rows = 0;
+        decode::rows(input, recognised, &shape, settings, &mut |row, at| {
+            rows += 1;
+            if rows % REPORT_EVERY == 1 {
+                let bytes = input.meter.raw.get();
+                progress(Progress { file: &input.shown, bytes, size, rows, records: 0 });
+            }
+            let linked = row.and_then(|row| {
+                let place = || Place { line: row.line, ..Place::file(input.shown.clone()).at_row(row.number) };
+                let mut take = |value: Value| value.as_object().map_or(Ok(()), |result| links.take(result));
+                let run = program.run(&row.value, row.number, at, &bindings, &mut take);
+                // Without room for the rest, no later row can be trusted either.
+                run.map_err(|message| match links.is_full() {
+                    true => PullError::input(place(), message),
+                    false => PullError::row(place(), message),
+                })
+            });
+            match linked {
+                Err(error @ PullError::Row { .. }) if self.options.skip_bad_rows => {
+                    self.bad.insert((number, rows));
+                    self.reject(&error);
+                    Ok(())
+                }
+                other => other,
+            }
+        })?;
+        self.program = Some(program);
+        Ok(())
+    }
+
+    fn reject(&mut self, error: &PullError) {
+        self.summary.bad_rows += 1;
+        if self.summary.rejects.len() < MAX_LISTED_REJECTS {
+            self.summary.rejects.push(error.to_string());
+        }
+    }
+
     fn input(
         &mut self,
         input: &archive::Input,
+        recognised: &Recognised,
         settings: &Settings,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), PullError> {
-        let recognised = decode::recognise(input, &self.connector.manifest, settings)?;
-        let shapes = &self.connector.manifest.shapes;
-        let Some(shape) = shapes.iter().find(|shape| shape.name == recognised.shape) else {
-            return Err(input.error("no shape"));
-        };
+        let shape = self.shape(input, recognised)?.clone();
         let all = Value::Object(settings.as_object().clone());
-        let bindings = Bindings::new(&all, &shape.name, &input.base, &recognised.head);
+        let taken_at = &self.stamp.taken_at;
+        let bindings =
+            Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined, taken_at);
         let size = input.disk_size();
-        let rows = decode::rows(input, &recognised, shape, settings, &mut |row, at| {
+        let mut number = 0;
+        let rows = decode::rows(input, recognised, &shape, settings, &mut |row, at| {
+            number += 1;
             self.summary.rows += 1;
             if self.summary.rows % REPORT_EVERY == 1 {
                 progress(Progress {
@@ -143,12 +240,12 @@ impl Pull<'_> {
                     records: self.summary.records,
                 });
             }
+            if self.bad.contains(&(self.current, number)) {
+                return Ok(());
+            }
             match row.and_then(|row| self.row(input, &row, at, &bindings)) {
                 Err(error @ PullError::Row { .. }) if self.options.skip_bad_rows => {
-                    self.summary.bad_rows += 1;
-                    if self.summary.rejects.len() < MAX_LISTED_REJECTS {
-                        self.summary.rejects.push(error.to_string());
-                    }
+                    self.reject(&error);
                     Ok(())
                 }
                 other => other,
@@ -175,12 +272,14 @@ impl Pull<'_> {
         let bad = |message: String| PullError::row(place(), message);
         let mut results: Vec<Map<String, Value>> = Vec::new();
         let mut count = 0u64;
+        let joins = !self.connector.manifest.joins.is_empty();
         let mut take = |value: Value| {
             count += 1;
             if count > MAX_RECORDS_PER_ROW {
                 return Err(format!("the map made more than {MAX_RECORDS_PER_ROW} records of one row"));
             }
             match value {
+                Value::Object(record) if joins && is_link(&record) => Ok(()),
                 Value::Object(record) => {
                     results.push(record);
                     Ok(())
@@ -193,6 +292,9 @@ impl Pull<'_> {
             Some(program) => program.run(&row.value, row.number, at, bindings, &mut take).map_err(bad)?,
             None => take(row.value.clone()).map_err(bad)?,
         }
+        if results.is_empty() {
+            return Ok(());
+        }
         let digest = sha256(record::canonical(&row.value).as_bytes());
         let fallback = format!("{}#{}", input.base, row.number);
         let mut lines = Vec::with_capacity(results.len());
@@ -204,16 +306,19 @@ impl Pull<'_> {
                     lines.push(Line::Reason(reason.to_owned()));
                 }
                 "covers" => {
-                    let systems = result.get("systems").and_then(Value::as_array);
-                    let names = systems.into_iter().flatten().filter_map(Value::as_str);
-                    lines.extend(names.map(|name| Line::Covers(name.to_owned())));
+                    lines.extend(texts(&result, "systems").map(|name| Line::Covers(name.to_owned())));
+                    lines.extend(texts(&result, "types").map(|name| Line::Provides(name.to_owned())));
                 }
                 "part" => lines.push(Line::Part(result)),
                 "snapshot" if self.program.is_some() => {
                     return Err(bad("the map made a `snapshot`: the pull writes that itself".into()));
                 }
                 _ => {
-                    self.stamp.complete(&mut result, &digest, &fallback);
+                    if kind == "snapshot" {
+                        self.brought_end = true;
+                    } else {
+                        self.stamp.complete(&mut result, &digest, &fallback);
+                    }
                     let line = record::line(&result);
                     record::validate(&line).map_err(|message| bad(format!("{kind} record: {message}")))?;
                     lines.push(Line::Record(result, line));
@@ -224,9 +329,16 @@ impl Pull<'_> {
             match line {
                 Line::Reason(reason) => self.reason(reason),
                 Line::Covers(system) => drop(self.systems.insert(system)),
+                Line::Provides(kind) if record::is_type(&kind) => drop(self.provides.insert(kind)),
+                Line::Provides(kind) => {
+                    return Err(bad(format!("the map says it covers `{kind}`, which is no record type")));
+                }
                 Line::Part(part) => self.held.part(part).map_err(bad)?,
                 Line::Record(record, line) => {
                     let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
+                    if self.program.is_none() && kind != "snapshot" && !self.provides.contains(kind) {
+                        self.provides.insert(kind.to_owned());
+                    }
                     if kind == "grant"
                         && let Some(system) = record.get("system").and_then(Value::as_str)
                         && !self.systems.contains(system)
@@ -269,14 +381,13 @@ impl Pull<'_> {
         if self.summary.bad_rows > 0 {
             self.reason(format!("{} bad rows were passed over", self.summary.bad_rows));
         }
-        if self.connector.manifest.map == MapKind::Records {
-            // The records bring their own end marks, if they were pulled by a connector.
+        if self.brought_end && self.summary.reasons.is_empty() {
+            // Records that another pull wrote bring their own end mark.
             return Ok(self.summary);
         }
-        let systems: Vec<String> = self.systems.iter().cloned().collect();
         let snapshot = self.stamp.snapshot(
-            &self.connector.manifest.provides,
-            &systems,
+            &self.provides.iter().cloned().collect::<Vec<_>>(),
+            &self.systems.iter().cloned().collect::<Vec<_>>(),
             self.summary.records,
             &self.summary.reasons,
         );
@@ -295,4 +406,25 @@ enum Line {
     Part(Map<String, Value>),
     Reason(String),
     Covers(String),
+    Provides(String),
+}
+
+/// The texts of a list.
+fn texts<'r>(record: &'r Map<String, Value>, field: &str) -> impl Iterator<Item = &'r str> {
+    record.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// What a complete pull vouches for; `$name` in a manifest stands for the value of that setting.
+fn provides(connector: &Connector, settings: &Settings) -> BTreeSet<String> {
+    let mut types = BTreeSet::new();
+    for provided in &connector.manifest.provides {
+        match provided.strip_prefix('$') {
+            None => drop(types.insert(provided.clone())),
+            Some(setting) => {
+                let value = settings.as_object().get(setting).and_then(Value::as_str);
+                types.extend(value.filter(|kind| record::is_type(kind)).map(str::to_owned));
+            }
+        }
+    }
+    types
 }

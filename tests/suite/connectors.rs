@@ -115,13 +115,12 @@ fn fixtures() {
     let mut wrong = Vec::new();
     let mut sat = 0;
     for folder in folders(&root()) {
-        let connector = catalog.get(&name(&folder)).unwrap();
         for case in folders(&folder.join("fixtures")) {
             if !format!("{}/{}", name(&folder), name(&case)).starts_with(&only) {
                 continue;
             }
             sat += 1;
-            wrong.extend(sit(connector, &case));
+            wrong.extend(sit(catalog.get(&name(&folder)).unwrap(), &case));
         }
     }
     assert!(wrong.is_empty(), "{} of {sat} cases failed:\n\n{}", wrong.len(), wrong.join("\n\n"));

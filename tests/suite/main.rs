@@ -1,4 +1,5 @@
 //! The one test binary: every test of the product as a whole.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +11,8 @@
 
 mod connectors;
 mod controls;
+mod hostile;
+mod joins;
 mod ocsf;
 mod reference;
 mod report;

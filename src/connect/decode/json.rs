@@ -134,10 +134,10 @@ impl<'de, V: Visit> Visitor<'de> for Walk<'_, V> {
         if let Some(index) = self.ends_here() {
             let at = self.pointers.get(index).map_or("", |(_, text)| text.as_str());
             self.visit.found(at);
-            if self.visit.outside() == Outside::Sketch {
-                if let Some(first) = seq.next_element_seed(Sketch { depth: 0 })? {
-                    self.visit.row(first, None, at);
-                }
+            if self.visit.outside() == Outside::Sketch
+                && let Some(first) = seq.next_element_seed(Sketch { depth: 0 })?
+            {
+                self.visit.row(first, None, at);
             }
             if self.visit.outside() != Outside::Skip {
                 while seq.next_element::<IgnoredAny>()?.is_some() {

@@ -58,14 +58,10 @@ pub fn recognise(input: &Input, manifest: &Manifest, settings: &Settings) -> Res
     } else {
         text(input, &candidates, forced.is_some(), settings)?
     };
-    let (mut recognised, why) = match found {
+    let (format, what) = match found {
         Found::Shape(recognised) => return Ok(*recognised),
-        Found::None { format, what } => (None::<Recognised>, (format, what)),
+        Found::None { format, what } => (format, what),
     };
-    if let Some(recognised) = recognised.take() {
-        return Ok(recognised);
-    }
-    let (format, what) = why;
     let known: Vec<String> = manifest
         .shapes
         .iter()
@@ -213,7 +209,7 @@ fn look(
     encoding: &'static Encoding,
     shapes: &[&Shape],
     outside: Outside,
-) -> Result<(Value, Look, bool), PullError> {
+) -> Result<(Value, Look), PullError> {
     input.meter.restart();
     let pointers = pointers(shapes.iter().flat_map(|shape| &shape.rows));
     input.with_text(encoding, |text| {
@@ -222,8 +218,7 @@ fn look(
         let alive = (0..pointers.len()).collect();
         let walk = Walk { visit: &mut seen, pointers: &pointers, alive, depth: 0 };
         let document = walk.deserialize(&mut json).map_err(|error| located(input, &error))?;
-        let more = json.end().is_err();
-        Ok((document, seen, more))
+        Ok((document, seen))
     })
 }
 
@@ -254,17 +249,13 @@ fn json(
     if lines && let Some(shape) = match_lines(input, encoding, &line_shapes, forced)? {
         return Ok(found(Format::Jsonl, shape, Value::Null));
     }
-    let (document, seen, _) = match look(input, encoding, &json_shapes, Outside::Sketch) {
-        Ok(seen) => seen,
-        Err(error) if json_shapes.is_empty() && !line_shapes.is_empty() => return Err(error),
-        Err(error) => return Err(error),
-    };
+    let (document, seen) = look(input, encoding, &json_shapes, Outside::Sketch)?;
     for shape in &json_shapes {
         if matches_document(shape, &document, &seen.rows, forced) {
             if shape.is_document() || shape.rows.is_empty() {
                 return Ok(found(Format::Json, shape, Value::Null));
             }
-            let (head, _, _) = look(input, encoding, &[shape], Outside::Build)?;
+            let (head, _) = look(input, encoding, &[shape], Outside::Build)?;
             let head = if head.is_object() { head } else { Value::Null };
             if head.to_string().len() as u64 > MAX_HEAD_BYTES {
                 return Err(input.error(format!("more than {} MiB outside the rows", MAX_HEAD_BYTES >> 20)));
@@ -317,7 +308,7 @@ fn match_lines<'s>(
     if shapes.is_empty() {
         return Ok(None);
     }
-    let (first, _, _) = look(input, encoding, &[], Outside::Sketch)?;
+    let (first, _) = look(input, encoding, &[], Outside::Sketch)?;
     Ok(shapes.iter().find(|shape| forced || row_fits(shape, &first)).copied())
 }
 

@@ -86,6 +86,11 @@ impl Columns {
         self.names.iter().any(|name| name.to_lowercase() == wanted)
     }
 
+    /// What the map sees as `$head`: all header names in order, repeated ones repeated.
+    pub fn head(&self) -> Value {
+        serde_json::json!({ "columns": self.names })
+    }
+
     /// What the header holds, for a message.
     pub fn describe(&self) -> String {
         format!("its header is {}", few(self.names.iter().map(String::as_str)))
@@ -146,7 +151,7 @@ pub(super) fn recognise(
             format: Format::Csv,
             shape: shape.name.clone(),
             encoding,
-            head: Value::Null,
+            head: columns.head(),
             delimiter,
             sheet: None,
         })));

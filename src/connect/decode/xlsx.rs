@@ -16,7 +16,6 @@ use crate::connect::manifest::{Format, Shape};
 use crate::connect::settings::Settings;
 use calamine::{DataRef, Reader as _, Xlsx};
 use encoding_rs::UTF_8;
-use serde_json::Value;
 use std::io::Read as _;
 
 type Book = Xlsx<Box<dyn Seekable>>;
@@ -93,7 +92,7 @@ pub(super) fn recognise(
                 format: Format::Xlsx,
                 shape: shape.name.clone(),
                 encoding: UTF_8,
-                head: Value::Null,
+                head: columns.head(),
                 delimiter: b',',
                 sheet: Some(sheet),
             })));

@@ -100,11 +100,8 @@ pub fn text(html: &str) -> String {
         let name = inner.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next();
         let name = name.unwrap_or_default().to_ascii_lowercase();
         match silent {
-            Some(element) => {
-                if closing && name == element {
-                    silent = None;
-                }
-            }
+            Some(element) if closing && name == element => silent = None,
+            Some(_) => {}
             None if !closing && name == "script" => silent = Some("script"),
             None if !closing && name == "style" => silent = Some("style"),
             None if BLOCKS.contains(&name.as_str()) => plain.push('\n'),

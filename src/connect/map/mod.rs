@@ -6,6 +6,7 @@
 
 mod convert;
 mod html;
+mod links;
 mod natives;
 
 use jaq_core::data::JustLut;
@@ -14,11 +15,15 @@ use jaq_core::{Compiler, Ctx, Filter, Vars};
 use jaq_json::Val;
 use serde_json::Value;
 
+pub use links::{Joined, Links, is_link};
 pub use natives::{pattern, sha256};
 
 /// The variables a map has, in order: the settings, the name of the shape, the number of the row, the base name of
-/// the file, what the document says outside its rows, and where in the document the row was found.
-pub const VARIABLES: [&str; 6] = ["$settings", "$shape", "$row", "$file", "$head", "$at"];
+/// the file, what the document says outside its rows, where in the document the row was found, what other rows say
+/// to it (null in the first run and where the connector joins nothing; see [`Links`]), and when the export was taken
+/// (RFC 3339, as the caller gave it).
+pub const VARIABLES: [&str; 8] =
+    ["$settings", "$shape", "$row", "$file", "$head", "$at", "$joined", "$taken_at"];
 
 /// jq definitions that reach outside, by name.
 const REFUSED: &[&str] = &[
@@ -51,17 +56,28 @@ pub struct Bindings {
     shape: Val,
     file: Val,
     head: Val,
+    joined: Joined,
+    taken_at: Val,
 }
 
 impl Bindings {
     /// Converts the variables that stay the same throughout a file.
     #[must_use]
-    pub fn new(settings: &Value, shape: &str, file: &str, head: &Value) -> Self {
+    pub fn new(
+        settings: &Value,
+        shape: &str,
+        file: &str,
+        head: &Value,
+        joined: &Joined,
+        taken_at: &str,
+    ) -> Self {
         Self {
             settings: convert::to_val(settings),
             shape: Val::utf8_str(shape.to_owned()),
             file: Val::utf8_str(file.to_owned()),
             head: convert::to_val(head),
+            joined: joined.clone(),
+            taken_at: Val::utf8_str(taken_at.to_owned()),
         }
     }
 }
@@ -114,6 +130,8 @@ impl Program {
             bindings.file.clone(),
             bindings.head.clone(),
             Val::utf8_str(at.to_owned()),
+            bindings.joined.0.clone(),
+            bindings.taken_at.clone(),
         ]);
         let context = Ctx::<Data>::new(&self.filter.lut, variables);
         for result in self.filter.id.run((context, convert::to_val(row))) {
