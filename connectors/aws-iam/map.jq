@@ -31,7 +31,7 @@ def days_before($days): (.[0:19] + "Z") | fromdateiso8601 - $days * 86400 | toda
 # arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE
 def arn_part($n): (. // "") | split(":") | .[$n];
 def last_segment: split("/") | last;
-def account_id: arn_part(4) | if . == "" then null else . end;
+def account_id: arn_part(4) // "" | if . == "" then null else . end;
 def system_id: . as $account | $settings.system_names[$account] // $settings.system // "aws-\($account)";
 
 def user_account($arn): if $settings.account_names == "arn" then $arn else ($arn | last_segment) end;
@@ -44,11 +44,22 @@ def policy_id: if is_aws_managed then last_segment else "policy/" + last_segment
 def inline_id($kind; $holder): "inline/\($kind)/\($holder)/\(.)";
 
 # Some tools leave out the name of an element; its ARN says the same.
-def kind:
-  if (.Arn | type) != "string" then error("an element without an `Arn`: expected a user, group, role or policy")
-  else .Arn as $arn | ($arn | arn_part(5) // "" | split("/")[0])
-  | if one_of("user", "group", "role", "policy") then .
-    else error("`\($arn)` is the ARN of no user, group, role or policy") end end;
+def kind: .Arn | arn_part(5) // "" | split("/")[0];
+
+# The element as it is, or an error that says what it lacks.
+def checked:
+  def is_text: type == "string" and . != "";
+  def lacking(lists; $key): any(lists | items; (type == "object" and (.[$key] | is_text)) | not);
+  if type != "object" then error("an element of type \(type): expected a user, group, role or policy")
+  elif .Arn | is_text | not then error("an element without an `Arn`: expected a user, group, role or policy")
+  elif (.Arn | account_id) == null or (kind | one_of("user", "group", "role", "policy") | not) then
+    error("`\(.Arn)` is the ARN of no user, group, role or policy")
+  elif lacking(.AttachedManagedPolicies; "PolicyArn") then error("`\(.Arn)`: an attached policy without `PolicyArn`")
+  elif lacking(.UserPolicyList, .GroupPolicyList, .RolePolicyList; "PolicyName") then
+    error("`\(.Arn)`: an inline policy without `PolicyName`")
+  elif any(.GroupList | items; is_text | not) then error("`\(.Arn)`: a group in `GroupList` that is no name")
+  elif lacking(.Tags; "Key") then error("`\(.Arn)`: a tag without `Key`")
+  else . end;
 
 # Bare names an entitlement also answers to.
 def short_name($kind; $name):
@@ -98,7 +109,7 @@ def admin_like:
 def high_by_id: . as $id | any(($settings.high_risk_patterns // [])[]; . as $pattern | $id | matches($pattern));
 def high_by_name($arn):
   ($arn | last_segment | one_of("AdministratorAccess", "IAMFullAccess", "PowerUserAccess"))
-  or ($arn | high_by_id, (policy_id | high_by_id) | select(.)) // false;
+  or any($arn, ($arn | policy_id); high_by_id);
 
 def default_document:
   [.PolicyVersionList | items | select(.IsDefaultVersion == true)][0]
@@ -381,7 +392,7 @@ def account_joins($account; $row): join("account"; $account; $row), join("accoun
 
 def joins:
   if $shape | startswith("credential-report") then
-    (cell("arn") // error("the line has no `arn`")) as $arn | account_joins($arn | account_id; "report \($arn)")
+    cell("arn") as $arn | account_joins($arn | account_id; "report \($arn)")
   elif $shape | startswith("cloudtrail") then event_joins
   else
     . as {$cut, $element} | $element | .Arn as $arn | ($arn | account_id) as $account
@@ -429,8 +440,8 @@ def records:
 # The elements of an export: the row itself, or all of a page where the row is one.
 def elements:
   if $shape == "authorization-details-pages" then
-    cut as $cut | (.UserDetailList, .GroupDetailList, .RoleDetailList, .Policies) | items | {$cut, element: .}
-  else {cut: ($head // {} | cut), element: .} end;
+    cut as $cut | (.UserDetailList, .GroupDetailList, .RoleDetailList, .Policies) | items | {$cut, element: checked}
+  else {cut: ($head // {} | cut), element: checked} end;
 
 # The lines of the credential report in the answer of the API. A user's name may hold a comma, so cells may be quoted.
 def csv_cells: [scan("(?:^|,)(?:\"((?:[^\"]|\"\")*)\"|([^,\"]*))") | .[0] // .[1] // ""];
@@ -444,7 +455,9 @@ def report_lines:
 def whole_line:
   (["user", "arn", "user_creation_time", "password_last_used", "access_key_1_last_used_date",
     "access_key_2_last_used_date"] - keys) as $missing
-  | if $missing == [] then . else error("the credential report has no column `\($missing | join("`, `"))`") end;
+  | if $missing != [] then error("the credential report has no column `\($missing | join("`, `"))`")
+    elif (cell("arn") | account_id) == null then error("the line has no ARN in the column `arn`")
+    else . end;
 
 if $shape == "cloudtrail-lookup" then .CloudTrailEvent | if type == "string" then fromjson else . end
 elif $shape == "credential-report" then whole_line
