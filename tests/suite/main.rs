@@ -1,6 +1,4 @@
 //! The one test binary: every test of the product as a whole.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
