@@ -42,10 +42,13 @@ def is_day:
   type == "string" and (test("^\\s*[0-9]{4}-[0-9]{2}-[0-9]{2}T") | not)
   and ((test("[0-9]:[0-9]{2}") | not) or test("(^|[^0-9:])(00?:00(:00)?|12:00(:00)? ?[Aa]\\.? ?[Mm])([^0-9:]|$)"));
 
-# The end a date field sets: a day includes itself unless `last_day` says otherwise.
+def a_day_later: fromdateiso8601 + 86400 | todateiso8601;
+# The end a date field sets: a day includes itself unless `last_day` says otherwise. Of `2026-03-29` the next
+# midnight of the zone is known; of other spellings the end is 24 hours on, an hour off where the clock changes.
 def until($place):
-  if is_day and $settings.last_day == "included" then when($place) | (fromdateiso8601 + 86400 | todateiso8601)
-  else when($place) end;
+  if $settings.last_day != "included" or (is_day | not) then when($place)
+  elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then . as $day | try (. + "T00:00:00Z" | a_day_later | .[:10]) catch $day | when($place)
+  else when($place) | a_day_later end;
 
 # ------------------------------------------------------------------------------------------------- texts and people
 
@@ -107,6 +110,9 @@ def people:
   elif type == "object" and .type == "doc" then adf_text | people
   else person | select(. != null) end;
 
+# What instances show of the approvals field where they show no decision: a Java object's name.
+def opaque_approvals: type == "string" and test("^com\\.atlassian\\.servicedesk\\.[a-zA-Z.]*[Aa]pproval");
+
 # ------------------------------------------------------------------------------------------------ reading: REST JSON
 
 def rest_field($name):
@@ -162,7 +168,7 @@ def rest_issue:
       approvals: [ (.approvals, $f.approvals, ($f | to_entries[] | select(.key | startswith("customfield_")) | .value | arrays | select(any(.[]; type == "object" and has("finalDecision")))))
         | select(. != null)
         | { last: (if type == "object" then .isLastPage else null end), list: (if type == "object" then .values // [] else arrays end) } ],
-      approvals_opaque: any($f | to_entries[] | select(.key | startswith("customfield_")) | .value | lst | .[] | strings; test("^com\\.atlassian\\.servicedesk\\.[a-zA-Z.]*[Aa]pproval"))
+      approvals_opaque: any($f | to_entries[] | select(.key | startswith("customfield_")) | .value | lst | .[]; opaque_approvals)
     };
 
 # ------------------------------------------------------------------------------------------------- reading: CSV
@@ -244,7 +250,7 @@ def csv_issue($cols):
       comments: { capped: false, entries: [ core($cols; "comments")[] | split(";") | select(length > 2)
         | { at: .[0], by: (.[1] | person), text: (.[2:] | join(";")) } ] },
       approvals: [],
-      approvals_opaque: false
+      approvals_opaque: any($cols[] | .[]; opaque_approvals)
     };
 
 # ------------------------------------------------------------------------------------------------- reading: XML
@@ -292,31 +298,34 @@ def xml_issue($cols):
       changelog: null,
       comments: { capped: false, entries: [ (inner("comments").comment // [])[] | { at: .["@created"], by: (.["@author"] | person), text: (.["#text"] // "" | cf_html_text) } ] },
       approvals: [],
-      approvals_opaque: false
+      approvals_opaque: any((inner("customfields").customfield // [])[]; .["@key"] == "com.atlassian.servicedesk.approvals-plugin:sd-approvals" and ((inner("customfieldvalues").customfieldvalue // []) | length) > 0)
     };
 
 # --------------------------------------------------------------------------------------------- recogniser: approvals
 
 def moment($place): if type == "object" then .epochMillis // .iso8601 // .jira else . end | when($place);
-def decision: ascii_downcase | if . == "approved" then "approved" elif . == "declined" or . == "rejected" then "rejected" else "pending" end;
+def decision: ascii_downcase | if . == "approved" or . == "approve" then "approved" elif . == "declined" or . == "decline" or . == "rejected" then "rejected" else "pending" end;
 
 # Jira Service Management: lists of approvals, each with a final decision and its approvers.
+def cut_approvals: any(.approvals[]; .last == false);
 def from_objects:
   .key as $key
+  | cut_approvals as $cut
   | [ .approvals[] | .last as $last | .list[] | objects | select(has("finalDecision")) ]
   | reduce .[] as $a ([]; if $a.id != null and any(.[]; (.id | tostring) == ($a.id | tostring)) then . else . + [$a] end)
   | [ .[] | { id: (.id // "?" | tostring), name: (.name // ""), final: (.finalDecision // "" | decision),
       made: (.createdDate | moment("\($key): approval created")), at: (.completedDate | moment("\($key): approval completed")),
-      by: [ (.approvers // [])[] | { who: (.approver | person), decision: (.approverDecision // "" | decision) } ] } ]
+      by: [ (.approvers // [])[] | { who: (.approver // . | person), decision: (.approverDecision // "" | decision) } ] } ]
   | by_time(.made)
   | if length == 0 then null
     else
       # A step asked again replaces its earlier answer; steps of different names must all agree.
       (group_by(.name) | map(last)) as $open
-      | (if any($open[]; .final == "rejected") then "rejected" elif any($open[]; .final == "pending") then "pending" else "approved" end) as $state
+      | (if any($open[]; .final == "rejected") then "rejected" elif $cut or any($open[]; .final == "pending") then "pending" else "approved" end) as $state
       | {
           basis: "approval-object",
           state: $state,
+          reason: (if $cut and $state == "pending" then "the list of approvals in this export is cut: fetch all approvals of \($key)" else null end),
           decided_at: (if $state == "pending" then null else [ $open[] | select(.final == $state) | .at ] | latest end),
           approvals: [ .[] | . as $a | .by[] | select(.who != null)
             | { approver: .who, decision, decided_at: (if .decision == "pending" then null else $a.at end) } ],
@@ -414,7 +423,7 @@ def judged($approvers; $decided_at):
     first((from_objects, from_transitions, field, from_comments, status, open) | select(. != null)) as $found
   | worst($found.state; $mapped) as $state
   | (if $mapped == null or $mapped == $found.state then null
-     else "the \($found.basis) says \($found.state), the status `\(.status | last // "?")` or its resolution says \($mapped)" end) as $conflict
+     else "the \($found.basis | gsub("-"; " ")) says \($found.state), the status `\(.status | last // "?")` or its resolution says \($mapped)" end) as $conflict
   | $found + {
       state: $state,
       contradictions: [ ($found.contradictions // [])[], ($conflict | select(. != null)) ],
@@ -533,7 +542,7 @@ def emit($field; $labels):
   | .,
     (if $issue.changelog.capped? == true and uses_transitions and $j.basis != "approval-object" then
        { type: "incomplete", reason: "\($issue.key): the change log is cut (\($issue.changelog.missing) entries missing)" } else empty end),
-    (if any($issue.approvals[]; .last == false) then
+    (if $issue | cut_approvals then
        { type: "incomplete", reason: "\($issue.key): the list of approvals is cut: fetch its further pages" } else empty end);
 
 # The settings that name fields, each with its values in this issue.
