@@ -12,9 +12,10 @@
 # ---------------------------------------------------------------------------------------------------- small things
 
 def lst: if . == null then [] elif type == "array" then . else [.] end;
-def strip: gsub("^\\s+|\\s+$"; "");
+# Patterns go through cf_capture, which compiles each once; `fits` asks only whether.
+def fits($pattern): cf_capture($pattern) != null;
 # Text without blanks around it, or null where nothing is left.
-def known: if . == null then null else (tostring | strip | if . == "" then null else . end) end;
+def known: if . == null then null else (tostring | trim | if . == "" then null else . end) end;
 def same($a; $b): ($a | cf_norm) == ($b | cf_norm);
 # Is one of the names (an array) in the list of a setting? Without regard to case.
 def among($names; $list): any($list | lst | .[]; . as $want | any($names[]; same(.; $want)));
@@ -25,7 +26,7 @@ def looked_up($names; $map):
 # Sorts instants: a text with milliseconds comes after the same second without.
 def by_time(f): sort_by(f | if . == null then "" else rtrimstr("Z") end);
 def latest: map(select(. != null)) | by_time(.) | last;
-def compact: with_entries(select(.value != null and .value != []));
+def compact: map_values(select(. != null and . != []));
 
 # Any of the date forms of the exports, as an RFC 3339 instant in UTC; $place is for the message.
 def when($place):
@@ -39,15 +40,15 @@ def field_settings: "beneficiary", "access", "system", "entitlement", "scope", "
 
 # Does the text name a day rather than a moment? Exports write a day as such, or as its midnight.
 def is_day:
-  type == "string" and (test("^\\s*[0-9]{4}-[0-9]{2}-[0-9]{2}T") | not)
-  and ((test("[0-9]:[0-9]{2}") | not) or test("(^|[^0-9:])(00?:00(:00)?|12:00(:00)? ?[Aa]\\.? ?[Mm])([^0-9:]|$)"));
+  type == "string" and (fits("^\\s*[0-9]{4}-[0-9]{2}-[0-9]{2}T") | not)
+  and ((fits("[0-9]:[0-9]{2}") | not) or fits("(^|[^0-9:])(00?:00(:00)?|12:00(:00)? ?[Aa]\\.? ?[Mm])([^0-9:]|$)"));
 
 def a_day_later: fromdateiso8601 + 86400 | todateiso8601;
 # The end a date field sets: a day includes itself unless `last_day` says otherwise. Of `2026-03-29` the next
 # midnight of the zone is known; of other spellings the end is 24 hours on, an hour off where the clock changes.
 def until($place):
   if $settings.last_day != "included" or (is_day | not) then when($place)
-  elif test("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then . as $day | try (. + "T00:00:00Z" | a_day_later | .[:10]) catch $day | when($place)
+  elif fits("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") then when($place) as $start | try (. + "T00:00:00Z" | a_day_later | .[:10] | when($place)) catch $start
   else when($place) | a_day_later end;
 
 # ------------------------------------------------------------------------------------------------- texts and people
@@ -74,7 +75,7 @@ def plain_text:
   else tostring end;
 
 # A custom field of an XML export as text: long texts are HTML, options and short texts are not.
-def unhtml: if test("</[a-zA-Z]|<br ?/?>|<p>") then cf_html_text else . end;
+def unhtml: if fits("</[a-zA-Z]|<br ?/?>|<p>") then cf_html_text else . end;
 
 # One value of a field as texts: options, cascades ("AWS -> Admin"), versions, groups, labels, numbers, documents.
 def words:
@@ -101,9 +102,9 @@ def person:
 # People of one field value. A text may list several, one a line, behind `;`, or mail addresses behind commas.
 def people:
   if type == "array" then .[] | people
-  elif type == "string" and test("\\[~[^\\]]") then scan("\\[~[^\\]]+\\]") | person | select(. != null)
+  elif type == "string" and contains("[~") then split("[~")[1:][] | "[~\(split("]")[0])]" | person | select(. != null)
   elif type == "string" then
-    [splits("[\\n;]+") | known | select(. != null)
+    [split("\n")[] | split(";")[] | known | select(. != null)
       | split(",") as $parts
       | if all($parts[]; contains("@")) then $parts[] else . end]
     | .[] | person | select(. != null)
@@ -111,7 +112,7 @@ def people:
   else person | select(. != null) end;
 
 # What instances show of the approvals field where they show no decision: a Java object's name.
-def opaque_approvals: type == "string" and test("^com\\.atlassian\\.servicedesk\\.[a-zA-Z.]*[Aa]pproval");
+def opaque_approvals: type == "string" and startswith("com.atlassian.servicedesk.") and contains("pproval");
 
 # ------------------------------------------------------------------------------------------------ reading: REST JSON
 
@@ -126,7 +127,7 @@ def rest_field($name):
 
 def rest_url:
   ($settings.base_url // (.self // "" | cf_capture("^(?P<base>https?://.+?)/rest/").base?) // null) as $base
-  | if $base == null or ($base | test("^https://api\\.atlassian\\.com/")) then null else ($base | rtrimstr("/")) + "/browse/" + .key end;
+  | if $base == null or ($base | startswith("https://api.atlassian.com/")) then null else ($base | rtrimstr("/")) + "/browse/" + .key end;
 
 # The change log: who, when, and which field went from what to what. `missing` is the number of entries left out.
 def rest_changelog:
@@ -174,61 +175,73 @@ def rest_issue:
 # ------------------------------------------------------------------------------------------------- reading: CSV
 
 # Header names of the columns every export has, by language of the person who exported. Others: setting `columns`.
-def header_names: {
-  key: ["issue key", "work item key", "key", "vorgangsschlüssel", "schlüssel", "clave de incidencia", "clave", "klucz zgłoszenia",
-    "clé de ticket", "clé", "chave da item", "chave do item", "chave", "chiave", "issuesleutel", "sleutel"],
-  project: ["project key", "projektschlüssel", "clave del proyecto", "clave de proyecto", "klucz projektu", "clé de projet", "clé du projet",
-    "chave do projeto", "chiave progetto", "projectsleutel"],
-  type: ["issue type", "work type", "work item type", "vorgangstyp", "tipo de incidencia", "typ zgłoszenia", "type de ticket", "tipo de item",
-    "tipo ticket", "issuetype", "type"],
-  status: ["status", "estado", "état", "statut", "stato"],
-  resolution: ["resolution", "lösung", "resolución", "rozwiązanie", "résolution", "resolução", "risoluzione", "oplossing"],
-  labels: ["labels", "stichwörter", "etiquetas", "etykiety", "étiquettes", "categorias", "etichette", "labels"],
-  summary: ["summary", "zusammenfassung", "resumen", "podsumowanie", "résumé", "resumo", "riepilogo", "samenvatting"],
-  description: ["description", "beschreibung", "descripción", "opis", "descrição", "descrizione", "beschrijving"],
-  reporter: ["reporter", "autor", "informador", "osoba zgłaszająca", "rapporteur", "relator", "segnalante", "segnalatore", "melder"],
-  reporter_id: ["reporter id", "id des autors", "autor-id", "id del informador", "id osoby zgłaszającej", "id du rapporteur",
-    "id do relator", "id segnalante"],
-  created: ["created", "erstellt", "creada", "creado", "utworzono", "création", "créé", "créée", "criado", "creato", "aangemaakt"],
-  resolved: ["resolved", "erledigt", "resuelta", "resuelto", "rozwiązane", "résolu", "résolue", "resolvido", "risolto", "opgelost"],
-  comments: ["comment", "kommentar", "comentario", "komentarz", "commentaire", "comentário", "commento", "opmerking"],
-  duedate: ["due date", "due", "fälligkeitsdatum", "fecha de vencimiento", "termin", "date d'échéance", "échéance", "data limite", "scadenza"]
-};
+def header_names($of):
+  if $of == "key" then ["issue key", "work item key", "key", "vorgangsschlüssel", "schlüssel", "clave de incidencia", "clave", "klucz zgłoszenia",
+    "clé de ticket", "clé", "chave da item", "chave do item", "chave", "chiave", "issuesleutel", "sleutel"]
+  elif $of == "project" then ["project key", "projektschlüssel", "clave del proyecto", "clave de proyecto", "klucz projektu", "clé de projet", "clé du projet",
+    "chave do projeto", "chiave progetto", "projectsleutel"]
+  elif $of == "type" then ["issue type", "work type", "work item type", "vorgangstyp", "tipo de incidencia", "typ zgłoszenia", "type de ticket", "tipo de item",
+    "tipo ticket", "issuetype", "type"]
+  elif $of == "status" then ["status", "estado", "état", "statut", "stato"]
+  elif $of == "resolution" then ["resolution", "lösung", "resolución", "rozwiązanie", "résolution", "resolução", "risoluzione", "oplossing"]
+  elif $of == "labels" then ["labels", "stichwörter", "etiquetas", "etykiety", "étiquettes", "categorias", "etichette", "labels"]
+  elif $of == "summary" then ["summary", "zusammenfassung", "resumen", "podsumowanie", "résumé", "resumo", "riepilogo", "samenvatting"]
+  elif $of == "description" then ["description", "beschreibung", "descripción", "opis", "descrição", "descrizione", "beschrijving"]
+  elif $of == "reporter" then ["reporter", "autor", "informador", "osoba zgłaszająca", "rapporteur", "relator", "segnalante", "segnalatore", "melder"]
+  elif $of == "reporter_id" then ["reporter id", "id des autors", "autor-id", "id del informador", "id osoby zgłaszającej", "id du rapporteur",
+    "id do relator", "id segnalante"]
+  elif $of == "created" then ["created", "erstellt", "creada", "creado", "utworzono", "création", "créé", "créée", "criado", "creato", "aangemaakt"]
+  elif $of == "resolved" then ["resolved", "erledigt", "resuelta", "resuelto", "rozwiązane", "résolu", "résolue", "resolvido", "risolto", "opgelost"]
+  elif $of == "comments" then ["comment", "kommentar", "comentario", "komentarz", "commentaire", "comentário", "commento", "opmerking"]
+  elif $of == "duedate" then ["due date", "due", "fälligkeitsdatum", "fecha de vencimiento", "termin", "date d'échéance", "échéance", "data limite", "scadenza"]
+  else null end;
 
-# The row by normalised header; a custom field also by its own name ("Custom field (X)", in any language, as "(x").
+# The columns that hold something in this row, by normalised header; a custom field also by its own name
+# ("Custom field (X)", in any language, as "(x"). A row is wide and mostly empty.
 def columns:
-  reduce to_entries[] as $e ({};
-    ($e.key | cf_norm) as $n
-    | .[$n] = ((.[$n] // []) + ($e.value | lst))
-    | ($n | if endswith(")") then index(" (") else null end) as $i
-    | if $i == null then . else ("(" + $n[$i + 2:-1]) as $c | .[$c] = ((.[$c] // []) + ($e.value | lst)) end);
+  . as $row
+  | reduce keys_unsorted[] as $key ({};
+      $row[$key] as $cells
+      | if $cells == [] then .
+        else
+          ($key | cf_norm) as $n
+          | .[$n] += $cells
+          | (if $n | endswith(")") then $n | index(" (") else null end) as $i
+          | if $i == null then . else .["(" + $n[$i + 2:-1]] += $cells end
+        end);
+# Has the export such a column or such a custom field, filled or not?
+def has_column($n): any(keys_unsorted[]; cf_norm | . == $n or endswith(" (" + $n + ")"));
 
 # The cells of a column of `header_names`.
 def core($cols; $name):
-  $settings.columns[$name]? as $own
-  | if $own != null then $cols[$own | cf_norm] // error("setting `columns`: `\($name)` is `\($own)`, and the export has no such column")
-    else first(header_names[$name][] | $cols[.] | select(. != null)) // [] end;
+  $settings.columns[$name] as $own
+  | if $own != null then $cols[$own | cf_norm] // []
+    else first(header_names($name)[] | $cols[.] | select(. != null)) // [] end;
 def core1($cols; $name): core($cols; $name) | first // null | known;
 
 def csv_field($cols; $name):
   ($name | cf_norm) as $n
   | $cols["(" + $n] // $cols[$n]
-  // (if header_names[$n] != null then core($cols; $n) else [] end);
+  // (if header_names($n) != null then core($cols; $n) else [] end);
 
 # A field that is a column of no kind is a wrong setting, not an empty field.
 def csv_checked($cols):
+  . as $all
+  | first($settings.columns | objects | to_entries[] | select(.value as $own | $all | has_column($own | cf_norm) | not)
+      | error("setting `columns`: `\(.key)` is `\(.value)`, and the export has no such column")) // .
+  |
   reduce field_settings as $k (.;
     [ $settings[$k + "_field"] | lst | .[] | { name: ., n: cf_norm } ] as $named
-    | if ($named | length) == 0 or any($named[]; $cols["(" + .n] != null or $cols[.n] != null or header_names[.n] != null) then .
+    | if ($named | length) == 0 or any($named[]; $cols["(" + .n] != null or $cols[.n] != null or header_names(.n) != null) or (. as $all | any($named[]; .n as $n | $all | has_column($n))) then .
       else error("setting `\($k)_field`: the export has no column `\($named[0].name)`; a CSV export knows fields by name, not by id: export all fields, or correct the setting") end);
 
 def csv_issue($cols):
   core1($cols; "key") as $key
   | if $key == null then
-      if all(header_names.key[]; $cols[.] == null) and $settings.columns.key? == null then
+      if $settings.columns.key? == null and (any(header_names("key")[] as $n | has_column($n); .) | not) then
         error("no column holds the issue key: its columns are \([keys_unsorted[] | "`\(.)`"] | .[:12] | join(", ")); name it with the setting `columns` (columns.key = \"…\")")
       else error("the issue key is empty") end
-    elif ($key | test("^[A-Za-z][A-Za-z0-9_]*-[0-9]+$") | not) then
+    elif ($key | fits("^[A-Za-z][A-Za-z0-9_]*-[0-9]+$") | not) then
       error("the issue key is `\($key[:40])`: expected a key such as SEC-123; the row is torn or the column is not the key")
     else . end
   | core1($cols; "reporter") as $reporter
@@ -423,7 +436,7 @@ def judged($approvers; $decided_at):
     first((from_objects, from_transitions, field, from_comments, status, open) | select(. != null)) as $found
   | worst($found.state; $mapped) as $state
   | (if $mapped == null or $mapped == $found.state then null
-     else "the \($found.basis | gsub("-"; " ")) says \($found.state), the status `\(.status | last // "?")` or its resolution says \($mapped)" end) as $conflict
+     else "the \($found.basis | split("-") | join(" ")) says \($found.state), the status `\(.status | last // "?")` or its resolution says \($mapped)" end) as $conflict
   | $found + {
       state: $state,
       contradictions: [ ($found.contradictions // [])[], ($conflict | select(. != null)) ],
@@ -440,14 +453,15 @@ def changed_fields:
   + (if $settings.beneficiary_default == "reporter" then [{ name: "reporter", as: "beneficiaries" }] else [] end);
 
 def changes($labels):
-  .key as $key
+  if .changelog == null then []
+  else .key as $key
   | changed_fields as $fields
-  | [ (.changelog.entries // [])[]
+  | [ .changelog.entries[]
       | . as $e
       | [ .id, .field, (if .id == null then null else $labels[.id]? end) | select(. != null) ] as $names
       | first($fields[] | select(. as $f | any($names[]; same(.; $f.name)))) as $f
       | { at: ($e.at | when("\($key): changelog")), by: ($e.by | person), field: $f.as } ]
-  | by_time(.at) | map(compact);
+  | by_time(.at) | map(compact) end;
 
 def aliased($map): . as $v | if . == null then null else looked_up([$v]; $map) // $v end;
 def item: { system: (.system | aliased($settings.system_aliases)), entitlement: (.entitlement | aliased($settings.entitlement_aliases)), scope: (.scope | aliased($settings.scope_aliases)) };
@@ -473,7 +487,7 @@ def paired($systems; $entitlements; $scopes):
 def captures:
   if ($settings.text_patterns | lst | length) == 0 then []
   else
-    [ limit(5000; (.summary, .description) | select(. != null) | splits("\\r?\\n")) as $line
+    [ limit(5000; (.summary, .description) | select(. != null) | split("\n")[] | rtrimstr("\r")) as $line
       | $settings.text_patterns[] as $p
       | $line | cf_capture($p) | select(. != null) | with_entries(.value |= known) ]
   end;
@@ -550,16 +564,27 @@ def field_values(values):
   reduce field_settings as $k ({};
     .[$k] = (first($settings[$k + "_field"] | lst | .[] | [values] | select(length > 0)) // []));
 
-# What the document says of itself beside its issues, once.
+# What the document says of itself beside its issues, once. A page that another one follows leaves a hole unless
+# that one is in this pull, too.
+def part_of_search($start; $next; $total):
+  { type: "seen", key: "from \($start) of \($total)" },
+  { type: "seen", key: "up to \($next) of \($total)" },
+  (if $start > 0 then { type: "incomplete", unless: "up to \($start) of \($total)", reason: "the first \($start) of \($total) issues are missing: hand over the pages before, too" } else empty end),
+  (if $next < $total then { type: "incomplete", unless: "from \($next) of \($total)", reason: "the issues behind the first \($next) of \($total) are missing: hand over the pages behind, too" } else empty end);
+
 def envelope:
   if $row != 1 or ($head | type) != "object" then empty
   else
-    (($head.warnings // $head.warningMessages // []) | lst | .[:3][] | { type: "incomplete", reason: "Jira warned: \(tostring[:200])" }),
-    (if $head.nextPageToken != null or $head.isLast == false or $head.isLastPage == false then
-       { type: "incomplete", reason: "this is not the last page of the search: fetch the pages behind its next-page token" } else empty end),
-    (if ($head.startAt // 0) > 0 then { type: "incomplete", reason: "the search starts at issue \($head.startAt): fetch the pages before it" } else empty end),
-    (($head.issue // [])[0] | objects | select((.["@end"] // "0" | tonumber) < (.["@total"] // "0" | tonumber) or (.["@start"] // "0" | tonumber) > 0)
-      | { type: "incomplete", reason: "the export holds issues \(.["@start"]) to \(.["@end"]) of \(.["@total"])" })
+    (($head.warnings // $head.warningMessages // []) | lst | .[:3][]
+      | { type: "incomplete", reason: "Jira warned: \(if type == "object" then .message // tojson else tostring end | .[:200])" }),
+    (if $shape == "xml" then
+       (($head.issue // [])[0] | objects | [.["@start"], .["@end"], .["@total"]] | try map(tonumber) catch empty
+         | part_of_search(.[0]; .[1]; .[2]))
+     elif $head.nextPageToken != null or $head.isLast == false or $head.isLastPage == false then
+       { type: "incomplete", unless: "last page", reason: "more pages follow and the last one is missing: hand over one file for each page" }
+     elif ($head.total | type) == "number" and ($head.maxResults | type) == "number" then
+       part_of_search($head.startAt // 0; ($head.startAt // 0) + $head.maxResults; $head.total)
+     else { type: "seen", key: "last page" } end)
   end;
 
 def wanted:
