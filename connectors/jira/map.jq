@@ -227,7 +227,9 @@ def csv_field($cols; $name):
 # A field that is a column of no kind is a wrong setting, not an empty field.
 def csv_checked($cols):
   . as $all
-  | first($settings.columns | objects | to_entries[] | select(.value as $own | $all | has_column($own | cf_norm) | not)
+  | first($settings.columns | objects | to_entries[]
+      | if header_names(.key) == null then error("setting `columns`: there is no `\(.key)`: see its keys in the page of the connector") else . end
+      | select(.value as $own | $all | has_column($own | cf_norm) | not)
       | error("setting `columns`: `\(.key)` is `\(.value)`, and the export has no such column")) // .
   |
   reduce field_settings as $k (.;
@@ -317,7 +319,7 @@ def xml_issue($cols):
 # --------------------------------------------------------------------------------------------- recogniser: approvals
 
 def moment($place): if type == "object" then .epochMillis // .iso8601 // .jira else . end | when($place);
-def decision: ascii_downcase | if . == "approved" or . == "approve" then "approved" elif . == "declined" or . == "decline" or . == "rejected" then "rejected" else "pending" end;
+def decision: tostring | ascii_downcase | if . == "approved" or . == "approve" then "approved" elif . == "declined" or . == "decline" or . == "rejected" then "rejected" else "pending" end;
 
 # Jira Service Management: lists of approvals, each with a final decision and its approvers.
 def cut_approvals: any(.approvals[]; .last == false);
@@ -550,6 +552,7 @@ def emit($field; $labels):
       approval_basis: $j.basis,
       approval_contradictions: $j.contradictions,
       state_reason: $j.reason,
+      changes_missing: (if .changelog.capped? == true then .changelog.missing else null end),
       access_reason: (if ($items | length) > 0 then null else $access.reason end)
     }
   | compact
@@ -591,6 +594,11 @@ def wanted:
   ($settings.projects == null or among([.project // (.key | split("-")[:-1] | join("-"))]; $settings.projects))
   and ($settings.issue_types == null or among(.types; $settings.issue_types));
 
+def checked_settings:
+  first($settings.user_id[] | select(. as $k | all("email", "account_id", "name", "key", "display_name"; . != $k))
+    | error("setting `user_id`: `\(.)` is none of email, account_id, name, key, display_name")) // .;
+
+checked_settings |
 envelope,
 (if $shape == "csv" then
    columns as $cols
