@@ -210,20 +210,9 @@ fn row(columns: &Columns, record: &csv::StringRecord) -> Result<Option<Value>, S
         return Ok(None);
     }
     if record.len() < columns.len() {
-        // A whole row in one quoted cell, often with `;;;;` behind it: what a spreadsheet makes of a CSV it took for text.
-        if record
-            .iter()
-            .any(|cell| cell.matches([',', ';']).count() + 1 >= columns.len() / 2 && columns.len() > 4)
-        {
-            return Err(format!(
-                "{} cells where the header has {}, and one holds a whole row: a spreadsheet has re-saved this file with \
-                 each row in quotes, export it again",
-                record.len(),
-                columns.len()
-            ));
-        }
         return Err(format!(
-            "{} cells where the header has {}: is the file cut off, or a delimiter out of place?",
+            "{} cells where the header has {}: is the file cut off, a delimiter out of place, or did a spreadsheet \
+             wrap each row in quotes? then export it again",
             record.len(),
             columns.len()
         ));
