@@ -611,7 +611,7 @@ envelope,
    | xml_issue($cols) | select(wanted) | emit($field; null)
  else
    . as $issue
-   | if type != "object" or (.key | type) != "string" or (.fields | type) != "object" then error("expected an issue with `key` and `fields`") else . end
+   | if type != "object" or (.key | type) != "string" or (.fields | type) != "object" then error("expected an issue with `key` and `fields`: a search gives ids alone unless it is asked for fields=*all") else . end
    | field_values(. as $name | $issue | rest_field($name) | .[]) as $field
    | rest_issue | select(wanted) | emit($field; $issue.names // $head.names?)
  end)
