@@ -1,4 +1,8 @@
 //! One pull: files in, records out, and the end mark that says whether this was all.
+//!
+//! Beside records a map may make, none of which is handed on: `{"type":"incomplete","reason":…}`; the same with
+//! `"unless":KEY`, which holds only if no row of any file makes `{"type":"seen","key":KEY}` (a page says that another
+//! follows, and that one may be in the next file); `{"type":"covers","systems":[…]}`; and `{"type":"part",…}`.
 
 use super::catalog::Connector;
 use super::decode::{self, Recognised, Row, archive};
@@ -99,6 +103,8 @@ pub fn pull_files(
         systems: BTreeSet::new(),
         provides: provides(connector, settings),
         brought_end: false,
+        provisos: Vec::new(),
+        seen: BTreeSet::new(),
         summary: PullSummary::default(),
         sink,
     };
@@ -146,6 +152,10 @@ struct Pull<'p> {
     provides: BTreeSet<String>,
     /// The input carried an end mark of its own.
     brought_end: bool,
+    /// Reasons that hold unless something else is seen in this pull, each with the key of that.
+    provisos: Vec<(String, String)>,
+    /// What was seen, by its key.
+    seen: BTreeSet<String>,
     summary: PullSummary,
     sink: &'p mut dyn FnMut(&str) -> io::Result<()>,
 }
@@ -303,7 +313,17 @@ impl Pull<'_> {
             match kind.as_str() {
                 "incomplete" => {
                     let reason = result.get("reason").and_then(Value::as_str).unwrap_or("said by the export");
-                    lines.push(Line::Reason(reason.to_owned()));
+                    let reason = reason.to_owned();
+                    lines.push(match result.get("unless").and_then(Value::as_str) {
+                        Some(key) => Line::Proviso(reason, key.to_owned()),
+                        None => Line::Reason(reason),
+                    });
+                }
+                "seen" => {
+                    let Some(key) = result.get("key").and_then(Value::as_str) else {
+                        return Err(bad("the map made a `seen` without a `key`".into()));
+                    };
+                    lines.push(Line::Seen(key.to_owned()));
                 }
                 "covers" => {
                     lines.extend(texts(&result, "systems").map(|name| Line::Covers(name.to_owned())));
@@ -328,6 +348,19 @@ impl Pull<'_> {
         for line in lines {
             match line {
                 Line::Reason(reason) => self.reason(reason),
+                Line::Proviso(reason, key) => {
+                    // One too many to remember holds as it stands: the pull is then incomplete, never falsely whole.
+                    if self.provisos.len() < MAX_PROVISOS {
+                        self.provisos.push((reason, key));
+                    } else {
+                        self.reason(reason);
+                    }
+                }
+                Line::Seen(key) => {
+                    if self.seen.len() < MAX_PROVISOS {
+                        self.seen.insert(key);
+                    }
+                }
                 Line::Covers(system) => drop(self.systems.insert(system)),
                 Line::Provides(kind) if record::is_type(&kind) => drop(self.provides.insert(kind)),
                 Line::Provides(kind) => {
@@ -378,6 +411,11 @@ impl Pull<'_> {
             })?;
             self.emit(&line)?;
         }
+        for (reason, key) in std::mem::take(&mut self.provisos) {
+            if !self.seen.contains(&key) {
+                self.reason(reason);
+            }
+        }
         if self.summary.bad_rows > 0 {
             self.reason(format!("{} bad rows were passed over", self.summary.bad_rows));
         }
@@ -400,11 +438,16 @@ impl Pull<'_> {
 /// Reasons for being incomplete that are kept.
 const MAX_REASONS: usize = 20;
 
+/// Reasons with an `unless`, and keys of `seen`, that are kept: one or two for each page of an export.
+const MAX_PROVISOS: usize = 100_000;
+
 /// What one result of a map turned out to be.
 enum Line {
     Record(Map<String, Value>, String),
     Part(Map<String, Value>),
     Reason(String),
+    Proviso(String, String),
+    Seen(String),
     Covers(String),
     Provides(String),
 }

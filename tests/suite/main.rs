@@ -9,6 +9,7 @@
 
 mod connectors;
 mod controls;
+mod dates;
 mod hostile;
 mod joins;
 mod ocsf;

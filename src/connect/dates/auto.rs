@@ -28,7 +28,7 @@ static COMPACT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"^(\d{4})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})(?:\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?$").ok()
 });
 static OFFSET: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(?:UTC|GMT)?([+-\x{2212}])(\d{1,2})(?::?(\d{2}))?$").ok());
+    LazyLock::new(|| Regex::new(r"^(?:UTC|GMT)?([+\x{2212}-])(\d{1,2})(?::?(\d{2}))?$").ok());
 
 /// An offset such as `+0200`, `+02:00`, `GMT+2`.
 pub(super) fn offset(text: &str) -> Option<Offset> {

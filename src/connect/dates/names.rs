@@ -80,14 +80,14 @@ pub(super) const MONTHS: [&[&str]; 12] = [
 
 /// Markers of the first half of the day.
 pub(super) const BEFORE_NOON: &[&str] = &[
-    "am", "a.m", "a. m", "vorm", "vm", "f.m", "fm", "dop", "de", "ap", "öö", "дп", "πμ", "π.μ", "上午",
-    "午前", "오전",
+    "am", "a.m", "a. m", "vorm", "vm", "f.m", "fm", "dop", "ap", "öö", "дп", "πμ", "π.μ", "上午", "午前",
+    "오전",
 ];
 
 /// Markers of the second half of the day.
 pub(super) const AFTER_NOON: &[&str] = &[
-    "pm", "p.m", "p. m", "nachm", "nm", "e.m", "em", "odp", "du", "ip", "ös", "пп", "μμ", "μ.μ", "下午",
-    "午後", "오후",
+    "pm", "p.m", "p. m", "nachm", "nm", "e.m", "em", "odp", "ip", "ös", "пп", "μμ", "μ.μ", "下午", "午後",
+    "오후",
 ];
 
 /// Words that may stand before a date or between its parts and say nothing of their own: articles, and weekdays,

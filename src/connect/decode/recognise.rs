@@ -7,7 +7,7 @@ use super::archive::Input;
 use super::json::{Outside, Visit, Walk, located, pointers};
 use super::{encoding, table, xlsx, xml};
 use crate::connect::error::PullError;
-use crate::connect::limits::{MAX_DOCUMENT_BYTES, MAX_HEAD_BYTES};
+use crate::connect::limits::{MAX_DOCUMENT_BYTES, MAX_HEAD_BYTES, MAX_ROW_BYTES};
 use crate::connect::manifest::{Format, Manifest, Shape};
 use crate::connect::settings::Settings;
 use encoding_rs::{Encoding, UTF_8};
@@ -38,7 +38,7 @@ pub struct Recognised {
 /// The input is empty, in no known format, in an encoding that has to be said, or of no shape of the connector.
 pub fn recognise(input: &Input, manifest: &Manifest, settings: &Settings) -> Result<Recognised, PullError> {
     input.meter.restart();
-    input.meter.set_row_limit(MAX_DOCUMENT_BYTES);
+    input.meter.set_row_limit(MAX_ROW_BYTES);
     let forced = match settings.common("shape") {
         Some(name) => Some(manifest.shapes.iter().find(|shape| shape.name == name).ok_or_else(|| {
             let known: Vec<&str> = manifest.shapes.iter().map(|shape| shape.name.as_str()).collect();
@@ -211,6 +211,8 @@ fn look(
     outside: Outside,
 ) -> Result<(Value, Look), PullError> {
     input.meter.restart();
+    let whole = shapes.iter().any(|shape| shape.is_document());
+    input.meter.set_row_limit(if whole { MAX_DOCUMENT_BYTES } else { MAX_ROW_BYTES });
     let pointers = pointers(shapes.iter().flat_map(|shape| &shape.rows));
     input.with_text(encoding, |text| {
         let mut seen = Look { outside, rows: Vec::new(), input_meter: std::rc::Rc::clone(&input.meter) };
@@ -277,6 +279,7 @@ fn json(
 /// Are the first two lines that are not empty a JSON object each?
 fn is_lines(input: &Input, encoding: &'static Encoding) -> Result<bool, PullError> {
     input.meter.restart();
+    input.meter.set_row_limit(MAX_ROW_BYTES);
     let result = input.with_text(encoding, |text| {
         let mut objects = 0;
         for line in text.lines() {

@@ -211,7 +211,8 @@ fn row(columns: &Columns, record: &csv::StringRecord) -> Result<Option<Value>, S
     }
     if record.len() < columns.len() {
         return Err(format!(
-            "{} cells where the header has {}: is the file cut off, or a delimiter out of place?",
+            "{} cells where the header has {}: is the file cut off, a delimiter out of place, or did a spreadsheet \
+             wrap each row in quotes? then export it again",
             record.len(),
             columns.len()
         ));
