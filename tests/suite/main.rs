@@ -11,5 +11,6 @@
 mod connectors;
 mod controls;
 mod ocsf;
+mod pages;
 mod reference;
 mod report;
