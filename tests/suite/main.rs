@@ -13,5 +13,6 @@ mod dates;
 mod hostile;
 mod joins;
 mod ocsf;
+mod pages;
 mod reference;
 mod report;
