@@ -195,7 +195,8 @@ impl Pull<'_> {
                 progress(Progress { file: &input.shown, bytes, size, rows, records: 0 });
             }
             let linked = row.and_then(|row| {
-                let place = || Place { line: row.line, ..Place::file(input.shown.clone()).at_row(row.number) };
+                let place =
+                    || Place { line: row.line, ..Place::file(input.shown.clone()).at_row(row.number) };
                 let mut take = |value: Value| value.as_object().map_or(Ok(()), |result| links.take(result));
                 let run = program.run(&row.value, row.number, at, &bindings, &mut take);
                 // Without room for the rest, no later row can be trusted either.

@@ -88,7 +88,10 @@ fn a_bad_row_counts_once_and_stops_unless_passed_over() {
     let shop = Shop::new(JOINS);
     let orders = shop.file("orders.jsonl", &format!("{ORDERS}{{\"order\":\"O3\",\"bad\":true}}\n"));
     let error = shop.pull(&[&orders], false).unwrap_err();
-    assert!(error.contains("orders.jsonl") && error.contains("row 3") && error.contains("a bad row"), "{error}");
+    assert!(
+        error.contains("orders.jsonl") && error.contains("row 3") && error.contains("a bad row"),
+        "{error}"
+    );
     let (lines, summary) = shop.pull(&[&orders], true).unwrap();
     assert_eq!((summary.bad_rows, summary.rejects.len(), summary.records), (1, 1, 2));
     assert!(lines[2].contains(r#""complete":false"#), "{}", lines[2]);

@@ -66,7 +66,8 @@ fn complaint(check: &str, page: &str) -> Option<String> {
 
 #[test]
 fn every_example_yields_its_finding() {
-    let complaints: Vec<String> = checks::all().filter_map(|c: &Check| complaint(c.name, &c.page())).collect();
+    let complaints: Vec<String> =
+        checks::all().filter_map(|c: &Check| complaint(c.name, &c.page())).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 

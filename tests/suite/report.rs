@@ -5,7 +5,9 @@ pub mod sample;
 use std::io::{self, Write};
 
 use counterfoil::model::finding::{Finding, Standing};
-use counterfoil::report::{Format, Head, Options, Standings, Style, Summary, finding_schema, ocsf, text, writer};
+use counterfoil::report::{
+    Format, Head, Options, Standings, Style, Summary, finding_schema, ocsf, text, writer,
+};
 use proptest::prelude::*;
 
 /// What a format prints for these findings.

@@ -48,7 +48,8 @@ impl Links {
         }
         let text = |name: &str| result.get(name).and_then(Value::as_str);
         let table = text("table").ok_or("the map made a link without a `table`")?;
-        let key = text("key").ok_or_else(|| format!("the map made a link of `{table}` whose `key` is no text"))?;
+        let key =
+            text("key").ok_or_else(|| format!("the map made a link of `{table}` whose `key` is no text"))?;
         let value = result.get("value").unwrap_or(&Value::Null);
         self.bytes += cost(value) + key.len() as u64 + NODE_BYTES;
         if self.is_full() {
@@ -58,7 +59,9 @@ impl Links {
             ));
         }
         let Some((_, keys)) = self.tables.iter_mut().find(|(name, _)| name == table) else {
-            return Err(format!("the map made a link of `{table}`, which the manifest does not list under `joins`"));
+            return Err(format!(
+                "the map made a link of `{table}`, which the manifest does not list under `joins`"
+            ));
         };
         keys.entry(key.to_owned()).or_default().push(to_val(value));
         Ok(())
@@ -74,7 +77,8 @@ impl Links {
     #[must_use]
     pub fn joined(self) -> Joined {
         let tables = self.tables.into_iter().map(|(name, keys)| {
-            let keys = keys.into_iter().map(|(key, values)| (Val::utf8_str(key), values.into_iter().collect()));
+            let keys =
+                keys.into_iter().map(|(key, values)| (Val::utf8_str(key), values.into_iter().collect()));
             (Val::utf8_str(name), Val::obj(keys.collect::<ValMap>()))
         });
         Joined(Val::obj(tables.collect::<ValMap>()))
