@@ -29,7 +29,12 @@ impl Connectors {
                         Origin::BuiltIn => String::new(),
                         Origin::Folder(path) => format!(" ({})", path.display()),
                     };
-                    let (name, provides) = (c.name(), c.manifest.provides.join(", "));
+                    let name = c.name();
+                    // Where a setting decides, or the records themselves do, it may be any.
+                    let decided = c.manifest.provides.iter().all(|p| !p.starts_with('$'))
+                        && !c.manifest.provides.is_empty();
+                    let provides =
+                        if decided { c.manifest.provides.join(", ") } else { "any record type".to_owned() };
                     text +=
                         &format!("{name:<12} {}{origin}\n{:12} yields {provides}\n", c.manifest.summary, "");
                 }

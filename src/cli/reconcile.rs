@@ -49,7 +49,7 @@ pub(super) struct Reconcile {
 /// How records are judged and findings told.
 #[derive(Debug, Args)]
 pub(super) struct How {
-    /// The instant to judge at, RFC 3339 with an offset; the clock's when absent.
+    /// The instant to judge at, RFC 3339 with an offset; the clock's when absent (the demo has its own).
     #[arg(long, value_name = "TIME", value_parser = Instant::parse)]
     pub(super) now: Option<Instant>,
     /// The form of the findings; `table` on a terminal and `jsonl` elsewhere when absent.

@@ -1,7 +1,7 @@
 //! One grant at one instant: its standing, what the checks need to know of it, and when that could change.
 
 use crate::model::finding::Standing;
-use crate::model::record::{CertificationDecision, Intent, Kind, State};
+use crate::model::record::{CertificationDecision, Intent, Kind, Mode, State, Status};
 use crate::model::{Instant, RecordType};
 
 use super::estate::{GrantRow, IdentityRow, RequestRow};
@@ -144,18 +144,25 @@ impl<'w> Moment<'w> {
 
         // What no standing waits for, but a check does.
         next.see(review_due);
-        next.see(revoked_at.map(|at| at.plus(t.revocation_lag)));
-        if let Some((_, asked)) = controlling.and_then(|r| world.request(r)) {
-            next.see(asked.end.map(|end| end.plus(t.expiry_grace)));
-            if standing == Standing::Revoked {
-                next.see(asked.decided_at.map(|at| at.plus(t.revocation_sla)));
+        let request = controlling.and_then(|r| world.request(r));
+        match (standing, request) {
+            (Standing::Revoked, _) => {
+                if revocation_done && grant.origin.observed_at.is_none() {
+                    next.see(revoked_at.map(|at| at.plus(t.revocation_lag)));
+                }
+                if let Some((_, asked)) = request.filter(|(row, _)| row.completed_at.is_none()) {
+                    next.see(asked.decided_at.map(|at| at.plus(t.revocation_sla)));
+                }
             }
+            (Standing::Expired, Some((_, asked))) => next.see(asked.end.map(|end| end.plus(t.expiry_grace))),
+            _ => {}
         }
-        let idle = self.unused_after(held);
-        next.see(usage.last.map(|at| at.plus(idle)));
-        next.see(usage.tracked_since.map(|at| at.plus(idle)));
-        next.see(grant.granted_at.map(|at| at.plus(idle)));
-        if let Some((identity, _)) = world.identity(held.subject) {
+        if standing != Standing::Birthright {
+            next.see(self.unused_from(grant, held, &usage));
+        }
+        if let Some((identity, _)) = world.identity(held.subject)
+            && identity.status != Status::Active
+        {
             next.see(identity.status_since.map(|at| at.plus(t.leaver_grace)));
         }
         Facts {
@@ -170,6 +177,13 @@ impl<'w> Moment<'w> {
             only_controlling_when_granted,
             recheck_at: next.at,
         }
+    }
+
+    /// From when on the grant counts as unused, if nothing more is heard of it; `None` when it cannot be told.
+    pub(crate) fn unused_from(&self, grant: &GrantRow, held: &Held, usage: &Use) -> Option<Instant> {
+        let tracked = usage.tracked_since.or(usage.last)?;
+        let latest = [Some(tracked), usage.last, grant.granted_at].into_iter().flatten().max()?;
+        (grant.mode == Mode::Active).then(|| latest.plus(self.unused_after(held)))
     }
 
     /// After how long without use this entitlement counts as unused.

@@ -292,7 +292,7 @@ fn each_grant_has_one_verdict() {
     assert_eq!(
         verdicts,
         concat!(
-            r#"{"system":"aws-prod","account":"alice","entitlement":"admin","scope":null,"path":[],"subject":"alice@corp.example","standing":"approved","verdict":"justified","request":{"source":"jira","id":"SEC-1"},"recheck_at":"2026-07-31T00:00:00Z"}"#,
+            r#"{"system":"aws-prod","account":"alice","entitlement":"admin","scope":null,"path":[],"subject":"alice@corp.example","standing":"approved","verdict":"justified","request":{"source":"jira","id":"SEC-1"},"recheck_at":"2026-09-01T00:00:00Z"}"#,
             "\n",
             r#"{"system":"aws-prod","account":"ghost","entitlement":"admin","scope":null,"path":[],"subject":"ghost","standing":"unapproved","verdict":"unjustified","request":null,"recheck_at":null}"#,
             "\n"

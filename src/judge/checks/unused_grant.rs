@@ -46,9 +46,7 @@
 use super::{Check, Rule};
 use crate::judge::case::at;
 use crate::judge::case::{Case, Telling};
-use crate::model::Instant;
 use crate::model::finding::{Role, Severity};
-use crate::model::record::Mode;
 
 pub(super) static CHECK: Check = Check {
     name: "unused-grant",
@@ -61,15 +59,8 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn fires(case: &Case<'_>) -> bool {
-    let usage = case.facts.usage;
-    let old = case.moment.unused_after(case.held);
-    let passed = |t: Instant| t.plus(old) <= case.now();
-    case.needs_approval()
-        && case.grant.mode == Mode::Active
-        && usage.is_known()
-        && usage.last.is_none_or(passed)
-        && usage.tracked_since.or(usage.last).is_some_and(passed)
-        && case.grant.granted_at.is_none_or(passed)
+    let from = case.moment.unused_from(case.grant, case.held, &case.facts.usage);
+    case.needs_approval() && from.is_some_and(|from| from <= case.now())
 }
 
 fn tell(case: &Case<'_>) -> Telling {
