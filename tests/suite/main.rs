@@ -10,9 +10,11 @@
 mod connectors;
 mod controls;
 mod dates;
+mod demo;
 mod hostile;
 mod joins;
 mod ocsf;
 mod pages;
 mod reference;
 mod report;
+mod samples;
