@@ -19,3 +19,4 @@ mod pages;
 mod reference;
 mod report;
 mod samples;
+mod tidy;
