@@ -1,4 +1,67 @@
-//! Counterfoil.
+//! Counterfoil matches every live access grant to the approval that justifies it, and says who answers where none
+//! does. It is named after the part of a ticket that is kept as proof.
+//!
+//! # The house
+//!
+//! ```text
+//!  tickets, directories,     ┌─────────┐  records  ┌────────┐  estate  ┌───────┐  findings  ┌────────┐
+//!  IAM: files as exported ─▶ │ connect │ ────────▶ │ intake │ ───────▶ │ judge │ ─────────▶ │ report │ ─▶ you
+//!                            └─────────┘   JSONL   └────────┘          └───────┘  verdicts  └────────┘
+//!                             connectors/                  settings, now ─┘          controls ─┘
+//! ```
+//!
+//! The record is the one format between every two rooms: what a connector prints, the judge can read, and so can
+//! a person or another program. A map of the files:
+//!
+//! ```text
+//! src/model/       the nouns: records, times, durations, names, findings, verdicts
+//! src/judge/       records → names resolved → standing of each grant → checks/, one file each
+//! src/report/      findings as a table, JSON lines, a JSON array, OCSF events
+//! src/intake/      reads files of records (plain, gzip, zstd) into an estate; keeps what it rejects
+//! src/connect/     reads exports: formats, encodings, archives; a row through jq becomes records
+//! src/controls.rs  which control of which framework a check speaks to, from config/controls/
+//! src/config.rs    the configuration file
+//! src/cli/         one file for each command
+//! src/main.rs      calls `cli` and exits
+//!
+//! connectors/NAME/ manifest.toml, map.jq, README.md, fixtures/: everything about one product, and no code
+//! config/          the framework references, and configurations to start from
+//! demo/            the sample company of `counterfoil demo`
+//! tests/suite/     one test binary; `tidy` holds this map against the code
+//! ```
+//!
+//! # What never happens
+//!
+//! - **The judge never asks for the time, reads a file or prints.** The instant judged at is an argument; the same
+//!   records, settings and instant give the same bytes, whatever the order of the lines or the number of threads.
+//! - **No code knows a product.** What Jira or AWS call things stands in `connectors/`, in jq and TOML.
+//! - **Nothing is guessed.** A time without an offset, a date that may be read two ways, a name two people claim:
+//!   each is said with its place, and never decided silently.
+//! - **Not seen is never taken for not there.** A source that was not read whole yields `unknown`, not an accusation.
+//! - **A finding never goes without its proof**, nor without the role that answers for it.
+//! - **No input makes the program panic, or take memory without a bound.** Bad input is an error that names file,
+//!   line and field.
+//!
+//! # Who may name whom
+//!
+//! `tests/suite/tidy.rs` reads this table and holds every file against it. A new row or word here is the rarest
+//! change of all.
+//!
+//! | module | may name | may touch |
+//! |---|---|---|
+//! | `model` | nothing | nothing |
+//! | `judge` | `model` | nothing |
+//! | `report` | `model` | nothing |
+//! | `intake` | `model`, `judge` | files, terminal |
+//! | `connect` | `model` | files |
+//! | `controls` | `model`, `judge` | files |
+//! | `config` | `model`, `judge`, `connect` | files, clock |
+//! | `cli` | everything | files, terminal, clock, environment, processes |
+//! | `main` | `cli` | environment, processes |
+//!
+//! *Touch* is the world outside: files, terminal (standard input, output and error), clock, environment (variables,
+//! arguments, number of processors), network, processes, async.
+
 pub mod cli;
 pub mod config;
 pub mod connect;

@@ -216,7 +216,6 @@ pub(super) fn conclude(
         skipped_records: taken.rejected,
         dropped_duplicates: dropped,
         hints,
-        ..Summary::default()
     };
     let worst = write_findings(&judgement, &controls, how, now, &summary)?;
     let failing = how.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= Severity::from(limit)));

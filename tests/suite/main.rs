@@ -20,3 +20,4 @@ mod reference;
 mod report;
 mod samples;
 mod servicenow;
+mod tidy;

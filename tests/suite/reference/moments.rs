@@ -15,7 +15,7 @@ fn times_in(value: &Value, instants: &mut BTreeSet<i64>, spans: &mut BTreeSet<i6
         Value::Object(fields) => fields.values().for_each(|value| times_in(value, instants, spans)),
         Value::Array(items) => items.iter().for_each(|value| times_in(value, instants, spans)),
         Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => {
-            drop(instants.insert(instant(text)))
+            instants.insert(instant(text));
         }
         Value::String(text) if text.starts_with('P') && text.parse::<jiff::Span>().is_ok() => {
             spans.insert(duration(text));
