@@ -17,3 +17,4 @@ mod ocsf;
 mod pages;
 mod reference;
 mod report;
+mod worker;
