@@ -11,6 +11,7 @@ mod cli;
 mod connectors;
 mod controls;
 mod dates;
+mod engine;
 mod hostile;
 mod joins;
 mod ocsf;
