@@ -47,6 +47,9 @@ enum Command {
     Completions(generate::Completions),
     /// Print the manual page.
     Man(generate::Man),
+    /// Run one map for a pull: the pull starts it by itself.
+    #[command(name = crate::connect::map::worker::COMMAND, hide = true)]
+    MapWorker,
 }
 
 /// Why a command stopped.
@@ -114,6 +117,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Config(config) => config.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
+        Command::MapWorker => crate::connect::map::worker::serve(io::stdin().lock(), io::stdout().lock())
+            .map(|()| Done::Well)
+            .map_err(|e| Stop::Fault(e.to_string())),
     };
     match outcome {
         Ok(Done::Well) | Err(Stop::Closed) => ExitCode::SUCCESS,

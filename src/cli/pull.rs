@@ -72,7 +72,12 @@ impl Pull {
                     .map_err(fault)?;
                 let source = self.source.unwrap_or_else(|| connector.name().to_owned());
                 let taken_at = newest(&self.file).unwrap_or(Instant::MIN).to_string();
-                let options = PullOptions { source, taken_at, skip_bad_rows: false };
+                let options = PullOptions {
+                    source,
+                    taken_at,
+                    skip_bad_rows: false,
+                    worker: std::env::current_exe().ok(),
+                };
                 Prepared { connector, settings, options, files: self.file }
             }
         };

@@ -76,6 +76,16 @@ pub const MAX_PATTERN_BYTES: usize = 4 << 20;
 /// Compiled patterns kept at hand by one map.
 pub const MAX_CACHED_PATTERNS: usize = 256;
 
+/// Address space of the process that runs a map from disk: 2 GiB, in KiB. A document row of [`MAX_DOCUMENT_BYTES`]
+/// takes several times its bytes.
+pub const MAX_WORKER_KIB: u64 = 2 << 20;
+
+/// Seconds a map from disk may take over one row.
+pub const WORKER_ROW_SECONDS: u64 = 60;
+
+/// Bytes of one result of a map from disk: 64 MiB.
+pub const MAX_WORKER_LINE_BYTES: u64 = 64 << 20;
+
 /// Rows that `--skip-bad-records` lists one by one; the others are counted.
 pub const MAX_LISTED_REJECTS: usize = 1_000;
 

@@ -182,7 +182,7 @@ impl Manifest {
     /// # Errors
     /// Text with file, line, column and what was expected.
     pub fn parse(text: &str, file: &str) -> Result<Self, String> {
-        let manifest: Self = toml::from_str(text).map_err(|error| format!("{file}: {}", lower(&error)))?;
+        let manifest: Self = toml::from_str(text).map_err(|error| located(&error, text, file))?;
         manifest.check().map_err(|message| format!("{file}: {message}"))?;
         Ok(manifest)
     }
@@ -274,10 +274,11 @@ impl Shape {
     }
 }
 
-/// A TOML error as text that starts in lower case.
-pub(crate) fn lower(error: &toml::de::Error) -> String {
-    let text = error.to_string();
-    let text = text.trim_end();
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+/// A TOML error with its place: file, line and column, from 1.
+fn located(error: &toml::de::Error, text: &str, file: &str) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("{file}:{line}:{column}: {}", error.message().replace('\n', " "))
 }

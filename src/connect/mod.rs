@@ -24,6 +24,7 @@ pub mod map;
 mod merge;
 pub mod pull;
 pub mod record;
+mod runner;
 pub mod settings;
 
 pub use catalog::{Catalog, Connector, Origin};

@@ -8,10 +8,11 @@ use super::catalog::Connector;
 use super::decode::{self, Recognised, Row, archive};
 use super::error::{Place, PullError};
 use super::limits::{MAX_LISTED_REJECTS, MAX_RECORDS_PER_ROW};
-use super::manifest::{MapKind, Shape};
-use super::map::{Bindings, Joined, Links, Program, is_link, sha256};
+use super::manifest::Shape;
+use super::map::{Links, is_link, sha256};
 use super::merge::Held;
 use super::record::{self, Stamp};
+use super::runner::{About, Runner};
 use super::settings::Settings;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -27,6 +28,9 @@ pub struct PullOptions {
     pub taken_at: String,
     /// Pass over bad rows, count them, and call the pull incomplete.
     pub skip_bad_rows: bool,
+    /// The program that serves as [`worker`](super::map::worker) for a map that was not shipped with this one. Without
+    /// it such a map runs here, and nothing stops it.
+    pub worker: Option<PathBuf>,
 }
 
 /// How far a pull has come.
@@ -84,20 +88,13 @@ pub fn pull_files(
             options.taken_at
         )));
     }
-    let program = match (&connector.manifest.map, &connector.map) {
-        (MapKind::Jq, Some(text)) => Some(
-            Program::compile(text, &format!("connectors/{}/map.jq", connector.name()))
-                .map_err(PullError::Connector)?,
-        ),
-        _ => None,
-    };
+    let runner = Runner::new(connector, options).map_err(PullError::Connector)?;
     let mut pull = Pull {
         connector,
         options,
         stamp: Stamp { source: options.source.clone(), taken_at: options.taken_at.clone() },
-        program,
+        runner,
         held: Held::new(&connector.manifest.merge),
-        joined: Joined::default(),
         bad: BTreeSet::new(),
         current: 0,
         systems: BTreeSet::new(),
@@ -128,7 +125,7 @@ pub fn pull_files(
     for (number, (input, recognised)) in inputs.iter().enumerate() {
         pull.link(number, input, recognised, settings, &mut links, progress)?;
     }
-    pull.joined = links.joined();
+    pull.runner.join(&links.joined()).map_err(PullError::Connector)?;
     for (number, (input, recognised)) in inputs.iter().enumerate() {
         pull.current = number;
         pull.input(input, recognised, settings, progress)?;
@@ -141,9 +138,8 @@ struct Pull<'p> {
     connector: &'p Connector,
     options: &'p PullOptions,
     stamp: Stamp,
-    program: Option<Program>,
+    runner: Runner,
     held: Held,
-    joined: Joined,
     /// Rows that were bad in the first run, by number of the input and place in it: bad once is counted once.
     bad: BTreeSet<(usize, u64)>,
     /// Number of the input being read.
@@ -180,12 +176,12 @@ impl Pull<'_> {
         links: &mut Links,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), PullError> {
-        let Some(program) = self.program.take() else { return Ok(()) };
+        // Out of `self` while its rows are read; an error ends the pull.
+        let mut runner = std::mem::replace(&mut self.runner, Runner::None);
         let shape = self.shape(input, recognised)?.clone();
         let all = Value::Object(settings.as_object().clone());
-        let taken_at = &self.stamp.taken_at;
-        let bindings =
-            Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined, taken_at);
+        let about = About::new(&all, &shape, input, recognised, self.options);
+        runner.open(&about).map_err(PullError::Connector)?;
         let size = input.disk_size();
         let mut rows = 0;
         decode::rows(input, recognised, &shape, settings, &mut |row, at| {
@@ -198,7 +194,7 @@ impl Pull<'_> {
                 let place =
                     || Place { line: row.line, ..Place::file(input.shown.clone()).at_row(row.number) };
                 let mut take = |value: Value| value.as_object().map_or(Ok(()), |result| links.take(result));
-                let run = program.run(&row.value, row.number, at, &bindings, &mut take);
+                let run = runner.run(&row, at, &mut take);
                 // Without room for the rest, no later row can be trusted either.
                 run.map_err(|message| match links.is_full() {
                     true => PullError::input(place(), message),
@@ -214,7 +210,7 @@ impl Pull<'_> {
                 other => other,
             }
         })?;
-        self.program = Some(program);
+        self.runner = runner;
         Ok(())
     }
 
@@ -234,9 +230,8 @@ impl Pull<'_> {
     ) -> Result<(), PullError> {
         let shape = self.shape(input, recognised)?.clone();
         let all = Value::Object(settings.as_object().clone());
-        let taken_at = &self.stamp.taken_at;
-        let bindings =
-            Bindings::new(&all, &shape.name, &input.base, &recognised.head, &self.joined, taken_at);
+        let about = About::new(&all, &shape, input, recognised, self.options);
+        self.runner.open(&about).map_err(PullError::Connector)?;
         let size = input.disk_size();
         let mut number = 0;
         let rows = decode::rows(input, recognised, &shape, settings, &mut |row, at| {
@@ -254,7 +249,7 @@ impl Pull<'_> {
             if self.bad.contains(&(self.current, number)) {
                 return Ok(());
             }
-            match row.and_then(|row| self.row(input, &row, at, &bindings)) {
+            match row.and_then(|row| self.row(input, &row, at)) {
                 Err(error @ PullError::Row { .. }) if self.options.skip_bad_rows => {
                     self.reject(&error);
                     Ok(())
@@ -272,13 +267,7 @@ impl Pull<'_> {
     }
 
     /// Maps one row. Nothing of a bad row is handed on.
-    fn row(
-        &mut self,
-        input: &archive::Input,
-        row: &Row,
-        at: &str,
-        bindings: &Bindings,
-    ) -> Result<(), PullError> {
+    fn row(&mut self, input: &archive::Input, row: &Row, at: &str) -> Result<(), PullError> {
         let place = || Place { line: row.line, ..Place::file(input.shown.clone()).at_row(row.number) };
         let bad = |message: String| PullError::row(place(), message);
         let mut results: Vec<Map<String, Value>> = Vec::new();
@@ -299,10 +288,7 @@ impl Pull<'_> {
                 _ => Err("the map made something that is no object".to_owned()),
             }
         };
-        match &self.program {
-            Some(program) => program.run(&row.value, row.number, at, bindings, &mut take).map_err(bad)?,
-            None => take(row.value.clone()).map_err(bad)?,
-        }
+        self.runner.run(row, at, &mut take).map_err(bad)?;
         if results.is_empty() {
             return Ok(());
         }
@@ -331,7 +317,7 @@ impl Pull<'_> {
                     lines.extend(texts(&result, "types").map(|name| Line::Provides(name.to_owned())));
                 }
                 "part" => lines.push(Line::Part(result)),
-                "snapshot" if self.program.is_some() => {
+                "snapshot" if self.runner.maps() => {
                     return Err(bad("the map made a `snapshot`: the pull writes that itself".into()));
                 }
                 _ => {
@@ -370,7 +356,7 @@ impl Pull<'_> {
                 Line::Part(part) => self.held.part(part).map_err(bad)?,
                 Line::Record(record, line) => {
                     let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
-                    if self.program.is_none() && kind != "snapshot" && !self.provides.contains(kind) {
+                    if !self.runner.maps() && kind != "snapshot" && !self.provides.contains(kind) {
                         self.provides.insert(kind.to_owned());
                     }
                     if kind == "grant"

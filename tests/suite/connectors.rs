@@ -51,6 +51,7 @@ fn pull(connector: &Connector, case: &Path) -> Result<Vec<String>, String> {
         source: text("source", connector.name()),
         taken_at: text("taken_at", "2026-06-01T00:00:00Z"),
         skip_bad_rows: said.get("skip_bad_rows").and_then(toml::Value::as_bool).unwrap_or(false),
+        worker: None,
     };
     let mut files: Vec<PathBuf> = fs::read_dir(case)
         .unwrap()

@@ -9,6 +9,7 @@ mod xml;
 
 use counterfoil::connect::{Catalog, PullOptions, Settings, pull_files};
 use std::fs;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A connector that knows every format and makes one `system` of each row.
@@ -44,6 +45,8 @@ const MAP: &str = r##"{ type: "system", id: (.id | if type == "array" then .[0] 
 /// A folder to work in, with the connector.
 pub struct Bench {
     pub folder: TempDir,
+    /// The program to run the map in, if not here.
+    pub worker: Option<PathBuf>,
 }
 
 impl Bench {
@@ -57,7 +60,7 @@ impl Bench {
         fs::create_dir_all(&connector).unwrap();
         fs::write(connector.join("manifest.toml"), manifest).unwrap();
         fs::write(connector.join("map.jq"), map).unwrap();
-        Self { folder }
+        Self { folder, worker: None }
     }
 
     /// Pulls one file of this name and content.
@@ -77,8 +80,12 @@ impl Bench {
         let catalog = Catalog::load(Some(&self.folder.path().join("connectors"))).unwrap();
         let connector = catalog.get("any").unwrap();
         let settings = Settings::parse(&connector.manifest, set.iter().copied())?;
-        let options =
-            PullOptions { source: "any".into(), taken_at: "2026-06-01T00:00:00Z".into(), skip_bad_rows };
+        let options = PullOptions {
+            source: "any".into(),
+            taken_at: "2026-06-01T00:00:00Z".into(),
+            skip_bad_rows,
+            worker: self.worker.clone(),
+        };
         let mut lines = Vec::new();
         let mut sink = |line: &str| {
             lines.push(line.to_owned());

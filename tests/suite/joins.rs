@@ -52,8 +52,12 @@ impl Shop {
         let catalog = Catalog::load(Some(&self.folder.path().join("connectors"))).unwrap();
         let connector = catalog.get("shop").unwrap();
         let settings = Settings::from_table(&connector.manifest, &toml::Table::new()).unwrap();
-        let options =
-            PullOptions { source: "shop".into(), taken_at: "2026-06-01T00:00:00Z".into(), skip_bad_rows };
+        let options = PullOptions {
+            source: "shop".into(),
+            taken_at: "2026-06-01T00:00:00Z".into(),
+            skip_bad_rows,
+            worker: None,
+        };
         let files: Vec<PathBuf> = files.iter().map(|path| path.to_path_buf()).collect();
         let mut lines = Vec::new();
         let mut sink = |line: &str| {

@@ -7,6 +7,7 @@
 use super::meter::{CappedReader, Meter, RawReader};
 use crate::connect::error::{Place, PullError};
 use crate::connect::limits::{MAX_XLSX_FILE_BYTES, MAX_ZIP_ENTRIES};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -22,11 +23,11 @@ enum Packing {
 }
 
 /// One input: a file, or one entry of a zip. It can be read more than once.
-#[derive(Debug)]
 pub struct Input {
     path: PathBuf,
     packing: Packing,
-    entry: Option<usize>,
+    /// For an entry of a zip: the archive, whose directory is read once, and the number of the entry.
+    entry: Option<(Rc<RefCell<Archive>>, usize)>,
     /// How messages call it.
     pub shown: String,
     /// Base name without the ending of a compression; the map sees it as `$file`.
@@ -36,6 +37,8 @@ pub struct Input {
     /// Counters of the file.
     pub meter: Rc<Meter>,
 }
+
+type Archive = zip::ZipArchive<BufReader<File>>;
 
 /// Anything a workbook can be read from.
 pub trait Seekable: Read + Seek {}
@@ -49,10 +52,16 @@ pub fn open(path: &Path) -> Result<Vec<Input>, PullError> {
     let shown = path.display().to_string();
     let fail = |message: String| PullError::input(Place::file(shown.clone()), message);
     let meter = Meter::new();
-    let file = File::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
-    if file.metadata().map_err(|error| fail(error.to_string()))?.is_dir() {
+    // Before opening: to open a pipe is to wait for its other end.
+    let kind =
+        std::fs::metadata(path).map_err(|error| fail(format!("cannot be opened: {error}")))?.file_type();
+    if kind.is_dir() {
         return Err(fail("is a folder: name its files".into()));
     }
+    if !kind.is_file() {
+        return Err(fail("is no regular file, and it has to be read more than once: save it first".into()));
+    }
+    let file = File::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
     let head = read_head(file).map_err(|error| fail(format!("cannot be read: {error}")))?;
     let packing = sniff(&head);
     let base = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -98,8 +107,9 @@ fn entries(zip: Input) -> Result<Vec<Input>, PullError> {
             archive.len()
         )));
     }
-    let mut inputs = Vec::new();
-    for index in 0..archive.len() {
+    let count = archive.len();
+    let mut names: Vec<(usize, String)> = Vec::new();
+    for index in 0..count {
         let entry = archive
             .by_index_raw(index)
             .map_err(|error| fail(format!("entry {} of the zip cannot be read: {error}", index + 1)))?;
@@ -117,21 +127,22 @@ fn entries(zip: Input) -> Result<Vec<Input>, PullError> {
         if entry.encrypted() {
             return Err(fail(format!("entry `{shown_name}` is encrypted: unpack it first")));
         }
-        let base = shown_name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-        inputs.push(Input {
-            path: zip.path.clone(),
-            packing: Packing::Zip,
-            entry: Some(index),
-            shown: format!("{}!{shown_name}", zip.shown),
-            base,
-            is_workbook: false,
-            meter: Rc::clone(&zip.meter),
-        });
+        names.push((index, shown_name));
     }
-    drop(archive);
-    if inputs.is_empty() {
+    if names.is_empty() {
         return Err(fail("a zip without files".into()));
     }
+    let archive = Rc::new(RefCell::new(archive));
+    let input = |(index, shown_name): (usize, String)| Input {
+        path: zip.path.clone(),
+        packing: Packing::Zip,
+        entry: Some((Rc::clone(&archive), index)),
+        shown: format!("{}!{shown_name}", zip.shown),
+        base: shown_name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
+        is_workbook: false,
+        meter: Rc::clone(&zip.meter),
+    };
+    let inputs: Vec<Input> = names.into_iter().map(input).collect();
     for input in &inputs {
         let head = input.with_bytes(|reader| read_head(reader).map_err(|error| error.to_string()))?;
         if sniff(&head) != Packing::Plain {
@@ -187,11 +198,10 @@ impl Input {
                 read(&mut CappedReader::stream(unpacked, Rc::clone(meter)))
             }
             Packing::Zip => {
-                let raw = BufReader::new(file);
-                let mut archive = zip::ZipArchive::new(raw).map_err(|error| self.error(error.to_string()))?;
-                let entry = archive
-                    .by_index(self.entry.unwrap_or_default())
-                    .map_err(|error| self.error(error.to_string()))?;
+                let Some((archive, index)) = &self.entry else { return Err(self.error("no entry of a zip")) };
+                let mut archive =
+                    archive.try_borrow_mut().map_err(|_| self.error("an entry of a zip is being read"))?;
+                let entry = archive.by_index(*index).map_err(|error| self.error(error.to_string()))?;
                 let compressed = entry.compressed_size();
                 let counted = RawReader::new(entry, Rc::clone(meter));
                 read(&mut CappedReader::entry(counted, Rc::clone(meter), compressed))

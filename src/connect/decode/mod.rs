@@ -46,6 +46,8 @@ pub fn rows(
     sink: &mut RowSink<'_>,
 ) -> Result<u64, PullError> {
     input.meter.restart();
+    // Progress counts from here: what was read to recognise the file is read again.
+    input.meter.raw.set(0);
     let mut counted = 0u64;
     let mut counting = |row: Result<Row, PullError>, at: &str| {
         counted += 1;

@@ -7,7 +7,7 @@ use super::archive::Input;
 use super::json::{Outside, Visit, Walk, located, pointers};
 use super::{encoding, table, xlsx, xml};
 use crate::connect::error::PullError;
-use crate::connect::limits::{MAX_DOCUMENT_BYTES, MAX_HEAD_BYTES, MAX_ROW_BYTES};
+use crate::connect::limits::{MAX_DECODED_BYTES, MAX_DOCUMENT_BYTES, MAX_HEAD_BYTES, MAX_ROW_BYTES};
 use crate::connect::manifest::{Format, Manifest, Shape};
 use crate::connect::settings::Settings;
 use encoding_rs::{Encoding, UTF_8};
@@ -161,11 +161,13 @@ fn encoding_of(
     }
     let fallback = candidates.iter().find_map(|shape| shape.fallback_encoding.as_deref());
     let Some(fallback) = fallback.and_then(encoding::by_name) else { return Ok(UTF_8) };
-    // Text that is valid UTF-8 throughout is UTF-8: windows-1252 prose never is by chance.
+    // Text that is valid UTF-8 throughout is UTF-8: windows-1252 prose never is by chance. Rows are of no matter here.
+    input.meter.set_row_limit(MAX_DECODED_BYTES);
     let whole = input.with_text(UTF_8, |mut text| {
         std::io::copy(&mut text, &mut std::io::sink()).map_err(|error| input.error(error.to_string()))
     });
     input.meter.restart();
+    input.meter.set_row_limit(MAX_ROW_BYTES);
     match whole {
         Ok(_) => Ok(UTF_8),
         Err(PullError::Input { message, .. }) if message.starts_with("not valid") => Ok(fallback),

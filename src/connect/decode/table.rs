@@ -18,6 +18,10 @@ use std::io::Read;
 /// Characters that stand between cells, in the order they are tried.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
+/// What to say of the one way in which spreadsheets spoil a CSV that was seen in the wild.
+const WRAPPED: &str =
+    "the line is wrapped in quotes as a whole, as if a spreadsheet had re-saved it: export it again";
+
 /// The columns of a table.
 #[derive(Debug)]
 pub(super) struct Columns {
@@ -159,8 +163,7 @@ pub(super) fn recognise(
     let mut what = columns.describe();
     let first = columns.names.first().map(String::as_str).unwrap_or_default();
     if first.matches(',').count() >= 2 && columns.names.iter().skip(1).all(String::is_empty) {
-        what =
-            "each line is wrapped in quotes, as if a spreadsheet had re-saved it: export it again".to_owned();
+        what = WRAPPED.to_owned();
     }
     Ok(Found::None { format: Format::Csv, what })
 }
@@ -174,6 +177,9 @@ pub(super) fn rows(input: &Input, recognised: &Recognised, sink: &mut RowSink<'_
         csv.read_record(&mut record).map_err(|error| located(input, &error))?;
         let columns =
             Columns::new(record.iter().map(str::to_owned)).map_err(|message| input.error(message))?;
+        // Where lines end in CR LF the parser has yet to see the LF when it says where a row starts.
+        let within = record.iter().map(|cell| cell.matches('\n').count() as u64).sum::<u64>();
+        let behind = (within + 2).saturating_sub(csv.position().line());
         let mut number = 0u64;
         loop {
             input.meter.next_row();
@@ -182,7 +188,7 @@ pub(super) fn rows(input: &Input, recognised: &Recognised, sink: &mut RowSink<'_
                 break;
             }
             number += 1;
-            let line = record.position().map(csv::Position::line);
+            let line = record.position().map(|position| position.line() + behind);
             let place = || Place { line, ..input.place(number) };
             let row = row(&columns, &record).map_err(|message| PullError::row(place(), message));
             let row = match row {
@@ -210,6 +216,11 @@ fn row(columns: &Columns, record: &csv::StringRecord) -> Result<Option<Value>, S
         return Ok(None);
     }
     if record.len() < columns.len() {
+        if record.iter().filter(|cell| !cell.trim().is_empty()).count() == 1
+            && record.iter().any(|cell| cell.matches([',', ';']).count() >= columns.len() / 2)
+        {
+            return Err(WRAPPED.into());
+        }
         return Err(format!(
             "{} cells where the header has {}: is the file cut off, a delimiter out of place, or did a spreadsheet \
              wrap each row in quotes? then export it again",

@@ -9,7 +9,7 @@
 //!
 //! All links are in memory, within [`MAX_LINK_BYTES`]: a map should link no more than it will look up.
 
-use super::convert::to_val;
+use super::convert::{from_val, to_val};
 use crate::connect::limits::MAX_LINK_BYTES;
 use jaq_json::{Map as ValMap, Val};
 use serde_json::{Map, Value};
@@ -29,6 +29,22 @@ pub struct Links {
 /// All links, as the map sees them in its second run. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Joined(pub(super) Val);
+
+impl Joined {
+    /// As JSON, for a map that runs elsewhere.
+    ///
+    /// # Errors
+    /// A value nests too deep, which no value that was taken does.
+    pub fn to_json(&self) -> Result<Value, String> {
+        from_val(&self.0)
+    }
+
+    /// What [`Self::to_json`] gave.
+    #[must_use]
+    pub fn from_json(value: &Value) -> Self {
+        Self(to_val(value))
+    }
+}
 
 impl Links {
     /// For a connector that lists these tables.

@@ -8,6 +8,7 @@ mod convert;
 mod html;
 mod links;
 mod natives;
+pub mod worker;
 
 use jaq_core::data::JustLut;
 use jaq_core::load::{Arena, File, Loader};

@@ -109,6 +109,7 @@ fn folders_and_missing_files_are_named() {
         source: "any".into(),
         taken_at: "2026-06-01T00:00:00Z".into(),
         skip_bad_rows: false,
+        worker: None,
     };
     for (path, piece) in [("connectors", "is a folder"), ("absent.json", "cannot be opened")] {
         let file = bench.folder.path().join(path);

@@ -45,6 +45,9 @@ fn what_spreadsheets_do_is_known() {
     let bench = Bench::new();
     assert_eq!(ids(&bench.pull("in.csv", b"ID;b\r\n\r\n1;2\r\n;\r\n").unwrap_or_default_lines()), ["1"]);
     says(&bench.refuse("in.csv", b"\"id,b,c\";;;;\n\"1,2,3\";;;;\n"), "wrapped in quotes");
+    let message = bench.refuse("in.csv", b"id,b,c\r\n1,2,3\r\n\"4,5,6\";;;;\r\n");
+    says(&message, "in.csv:3, row 2: the line is wrapped in quotes");
+    says(&bench.refuse("in.csv", b"id,\"b\r\nb\",c\r\n1,2,3\r\n4\r\n"), "in.csv:4, row 2: 1 cells");
     assert_eq!(ids(&bench.pull("in.csv", b"a\tid\nx\t7\n").unwrap()), ["7"]);
     assert_eq!(ids(&bench.pull_set("in.csv", b"a^id\nx^7\n", &["delimiter=^"], false).unwrap()), ["7"]);
     assert_eq!(ids(&bench.pull("in.csv", b"id,b\n\"a \"\"b\"\"\",\"x\ny\"\n").unwrap()), ["a \"b\""]);

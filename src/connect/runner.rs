@@ -1,0 +1,116 @@
+//! Where the map of a connector runs: here, if it was shipped with the program; in a process of its own, if it came
+//! from a folder on disk; nowhere, if rows are records as they stand.
+
+use super::catalog::{Connector, Origin};
+use super::decode::archive::Input;
+use super::decode::{Recognised, Row};
+use super::manifest::{MapKind, Shape};
+use super::map::worker::Worker;
+use super::map::{Bindings, Joined, Program};
+use super::pull::PullOptions;
+use serde_json::Value;
+
+/// Takes each result of a map.
+type Take<'t> = dyn FnMut(Value) -> Result<(), String> + 't;
+
+/// Runs a connector's map on rows.
+pub(super) enum Runner {
+    /// Rows are records.
+    None,
+    /// In this process.
+    Here(Box<Here>),
+    /// In a process of its own.
+    Apart(Box<Worker>),
+}
+
+/// A map in this process.
+pub(super) struct Here {
+    program: Program,
+    joined: Joined,
+    bindings: Option<Bindings>,
+}
+
+/// What a map is told of a file before its rows.
+pub(super) struct About<'a> {
+    settings: &'a Value,
+    shape: &'a str,
+    file: &'a str,
+    head: &'a Value,
+    taken_at: &'a str,
+}
+
+impl<'a> About<'a> {
+    /// Gathers it.
+    pub fn new(
+        settings: &'a Value,
+        shape: &'a Shape,
+        input: &'a Input,
+        recognised: &'a Recognised,
+        options: &'a PullOptions,
+    ) -> Self {
+        let (shape, file) = (shape.name.as_str(), input.base.as_str());
+        Self { settings, shape, file, head: &recognised.head, taken_at: &options.taken_at }
+    }
+}
+
+impl Runner {
+    /// Compiles the map.
+    pub fn new(connector: &Connector, options: &PullOptions) -> Result<Self, String> {
+        let Some(text) = connector.map.as_deref().filter(|_| connector.manifest.map == MapKind::Jq) else {
+            return Ok(Self::None);
+        };
+        Ok(match (&connector.origin, &options.worker) {
+            (Origin::Folder(folder), Some(program)) => {
+                let name = folder.join("map.jq").display().to_string();
+                Self::Apart(Box::new(Worker::start(program, text, &name)?))
+            }
+            _ => {
+                let name = format!("connectors/{}/map.jq", connector.name());
+                let program = Program::compile(text, &name)?;
+                Self::Here(Box::new(Here { program, joined: Joined::default(), bindings: None }))
+            }
+        })
+    }
+
+    /// Are rows mapped at all?
+    pub fn maps(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// What other rows say, for the files to come.
+    pub fn join(&mut self, joined: &Joined) -> Result<(), String> {
+        match self {
+            Self::None => Ok(()),
+            Self::Here(here) => {
+                here.joined = joined.clone();
+                Ok(())
+            }
+            Self::Apart(worker) => worker.join(joined),
+        }
+    }
+
+    /// The next file: its variables.
+    pub fn open(&mut self, about: &About<'_>) -> Result<(), String> {
+        let About { settings, shape, file, head, taken_at } = about;
+        match self {
+            Self::None => Ok(()),
+            Self::Here(here) => {
+                here.bindings = Some(Bindings::new(settings, shape, file, head, &here.joined, taken_at));
+                Ok(())
+            }
+            Self::Apart(worker) => worker.open(settings, shape, file, head, taken_at),
+        }
+    }
+
+    /// Maps one row.
+    pub fn run(&mut self, row: &Row, at: &str, take: &mut Take<'_>) -> Result<(), String> {
+        match self {
+            Self::None => take(row.value.clone()),
+            Self::Here(here) => match &here.bindings {
+                Some(bindings) => here.program.run(&row.value, row.number, at, bindings, take),
+                None => Err("a row came before its file".to_owned()),
+            },
+            Self::Apart(worker) => worker.run(&row.value, row.number, at, take),
+        }
+    }
+}
