@@ -30,6 +30,7 @@ fn pull(case: &str, reversed: bool) -> Vec<String> {
         source: "servicenow".into(),
         taken_at: "2026-06-01T00:00:00Z".into(),
         skip_bad_rows: false,
+        worker: None,
     };
     let mut lines = Vec::new();
     let mut sink = |line: &str| {
@@ -80,6 +81,7 @@ fn exactly_as_many_rows_as_the_limit_is_incomplete() {
         source: "servicenow".into(),
         taken_at: "2026-06-01T00:00:00Z".into(),
         skip_bad_rows: false,
+        worker: None,
     };
     for (rows, complete) in [(2, true), (3, false), (4, true)] {
         let file = folder.path().join("sc_req_item.csv");

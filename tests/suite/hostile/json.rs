@@ -169,7 +169,8 @@ fn long_rows_are_refused() {
 #[test]
 fn many_rows_are_no_long_row() {
     // With a fallback the text is read once more, to see whether it is UTF-8.
-    let bench = Bench::with(&format!("{}fallback_encoding = \"windows-1252\"\n", super::MANIFEST), super::MAP);
+    let bench =
+        Bench::with(&format!("{}fallback_encoding = \"windows-1252\"\n", super::MANIFEST), super::MAP);
     let filler = "y".repeat(450 << 10);
     let rows: Vec<String> = (0..40).map(|id| format!("{{\"id\":{id},\"f\":\"{filler}\"}}")).collect();
     let document = format!("{{\"rows\":[{}]}}", rows.join(","));
