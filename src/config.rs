@@ -164,7 +164,7 @@ impl Source {
             source: self.id.clone(),
             taken_at: taken_at.to_string(),
             skip_bad_rows: self.skip_bad_rows,
-            worker: std::env::current_exe().ok(),
+            worker: None,
         };
         Ok(Prepared { connector, settings, options, files: self.files.clone() })
     }

@@ -53,11 +53,13 @@
 //! | `judge` | `model` | nothing |
 //! | `report` | `model` | nothing |
 //! | `intake` | `model`, `judge` | files, terminal |
-//! | `connect` | `model` | files |
+//! | `connect` | `model` | files, processes, clock |
 //! | `controls` | `model`, `judge` | files |
 //! | `config` | `model`, `judge`, `connect` | files, clock |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
 //! | `main` | `cli` | environment, processes |
+//!
+//! `connect` starts a process only for a map that is not built in, and looks at the clock only to end one that loops.
 //!
 //! *Touch* is the world outside: files, terminal (standard input, output and error), clock, environment (variables,
 //! arguments, number of processors), network, processes, async.

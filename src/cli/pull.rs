@@ -72,12 +72,7 @@ impl Pull {
                     .map_err(fault)?;
                 let source = self.source.unwrap_or_else(|| connector.name().to_owned());
                 let taken_at = newest(&self.file).unwrap_or(Instant::MIN).to_string();
-                let options = PullOptions {
-                    source,
-                    taken_at,
-                    skip_bad_rows: false,
-                    worker: std::env::current_exe().ok(),
-                };
+                let options = PullOptions { source, taken_at, skip_bad_rows: false, worker: None };
                 Prepared { connector, settings, options, files: self.file }
             }
         };
@@ -100,6 +95,8 @@ pub(super) fn pull(
     // A file is read more than once; the bar shows the furthest point reached in each.
     let mut reached = std::collections::HashMap::new();
     let Prepared { connector, settings, options, files } = source;
+    // A map that is not built in runs as a process of its own: this program once more.
+    let options = &PullOptions { worker: std::env::current_exe().ok(), ..options.clone() };
     let result = pull_files(connector, settings, options, files, sink, &mut |p| {
         let before = reached.entry(p.file.to_owned()).or_insert(0);
         bar.advance(p.bytes.min(p.size).saturating_sub(*before));

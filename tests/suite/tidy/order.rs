@@ -123,7 +123,7 @@ pub fn connectors_whole(tree: &Tree) -> Vec<String> {
     complaints
 }
 
-/// The commands, from the variants of `enum Command` in `src/cli/mod.rs`.
+/// The commands that a person is shown, from the variants of `enum Command` in `src/cli/mod.rs`.
 pub fn commands(tree: &Tree) -> Vec<String> {
     let code = tokens(tree.text("src/cli/mod.rs"));
     let start = code.windows(2).position(
@@ -131,12 +131,18 @@ pub fn commands(tree: &Tree) -> Vec<String> {
     );
     let mut found = vec![];
     let mut depth = 0;
+    let mut hidden = false;
     for (token, _) in code.iter().skip(start.map_or(code.len(), |at| at + 2)) {
         match token {
             Token::Sign('{' | '(' | '[') => depth += 1,
             Token::Sign('}' | ')' | ']') if depth == 1 => break,
             Token::Sign('}' | ')' | ']') => depth -= 1,
-            Token::Name(name) if depth == 1 => found.push(kebab(name)),
+            Token::Name(name) if depth > 1 => hidden |= name == "hide",
+            Token::Name(name) => {
+                if !std::mem::take(&mut hidden) {
+                    found.push(kebab(name));
+                }
+            }
             _ => {}
         }
     }
