@@ -2,8 +2,10 @@
 
 use super::limits::MAX_CONNECTOR_FILE_BYTES;
 use super::manifest::{Manifest, MapKind};
+use super::record::is_type;
+use super::settings::Settings;
 use rust_embed::RustEmbed;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -139,6 +141,23 @@ impl Connector {
         }
         let page = read("README.md")?.unwrap_or_default();
         Ok(Self { manifest, map, page, origin })
+    }
+
+    /// The record types that a complete pull with these settings vouches for. `$name` in a manifest stands for the value
+    /// of that setting.
+    #[must_use]
+    pub fn provides(&self, settings: &Settings) -> BTreeSet<String> {
+        let mut types = BTreeSet::new();
+        for provided in &self.manifest.provides {
+            match provided.strip_prefix('$') {
+                None => drop(types.insert(provided.clone())),
+                Some(setting) => {
+                    let value = settings.as_object().get(setting).and_then(serde_json::Value::as_str);
+                    types.extend(value.filter(|kind| is_type(kind)).map(str::to_owned));
+                }
+            }
+        }
+        types
     }
 
     /// The name of the connector.

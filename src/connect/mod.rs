@@ -22,6 +22,7 @@ pub mod limits;
 pub mod manifest;
 pub mod map;
 mod merge;
+mod outcome;
 pub mod pull;
 pub mod record;
 mod runner;

@@ -1,8 +1,4 @@
 //! One pull: files in, records out, and the end mark that says whether this was all.
-//!
-//! Beside records a map may make, none of which is handed on: `{"type":"incomplete","reason":…}`; the same with
-//! `"unless":KEY`, which holds only if no row of any file makes `{"type":"seen","key":KEY}` (a page says that another
-//! follows, and that one may be in the next file); `{"type":"covers","systems":[…]}`; and `{"type":"part",…}`.
 
 use super::catalog::Connector;
 use super::decode::{self, Recognised, Row, archive};
@@ -11,6 +7,7 @@ use super::limits::{MAX_LISTED_REJECTS, MAX_RECORDS_PER_ROW};
 use super::manifest::Shape;
 use super::map::{Links, is_link, sha256};
 use super::merge::Held;
+use super::outcome::{Outcome, RowStamp};
 use super::record::{self, Stamp};
 use super::runner::{About, Runner};
 use super::settings::Settings;
@@ -98,7 +95,7 @@ pub fn pull_files(
         bad: BTreeSet::new(),
         current: 0,
         systems: BTreeSet::new(),
-        provides: provides(connector, settings),
+        provides: connector.provides(settings),
         brought_end: false,
         provisos: Vec::new(),
         seen: BTreeSet::new(),
@@ -294,82 +291,56 @@ impl Pull<'_> {
         }
         let digest = sha256(record::canonical(&row.value).as_bytes());
         let fallback = format!("{}#{}", input.base, row.number);
-        let mut lines = Vec::with_capacity(results.len());
-        for mut result in results {
-            let kind = result.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-            match kind.as_str() {
-                "incomplete" => {
-                    let reason = result.get("reason").and_then(Value::as_str).unwrap_or("said by the export");
-                    let reason = reason.to_owned();
-                    lines.push(match result.get("unless").and_then(Value::as_str) {
-                        Some(key) => Line::Proviso(reason, key.to_owned()),
-                        None => Line::Reason(reason),
-                    });
-                }
-                "seen" => {
-                    let Some(key) = result.get("key").and_then(Value::as_str) else {
-                        return Err(bad("the map made a `seen` without a `key`".into()));
-                    };
-                    lines.push(Line::Seen(key.to_owned()));
-                }
-                "covers" => {
-                    lines.extend(texts(&result, "systems").map(|name| Line::Covers(name.to_owned())));
-                    lines.extend(texts(&result, "types").map(|name| Line::Provides(name.to_owned())));
-                }
-                "part" => lines.push(Line::Part(result)),
-                "snapshot" if self.runner.maps() => {
-                    return Err(bad("the map made a `snapshot`: the pull writes that itself".into()));
-                }
-                _ => {
-                    if kind == "snapshot" {
-                        self.brought_end = true;
-                    } else {
-                        self.stamp.complete(&mut result, &digest, &fallback);
-                    }
-                    let line = record::line(&result);
-                    record::validate(&line).map_err(|message| bad(format!("{kind} record: {message}")))?;
-                    lines.push(Line::Record(result, line));
+        let stamp =
+            RowStamp { stamp: &self.stamp, digest: &digest, fallback: &fallback, maps: self.runner.maps() };
+        let mut found = Vec::with_capacity(results.len());
+        for result in results {
+            Outcome::read(result, &stamp, &mut found).map_err(bad)?;
+        }
+        // Parts first: one that is wrong must not leave half of its row handed on.
+        let (parts, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|outcome| matches!(outcome, Outcome::Part(_)));
+        for outcome in parts.into_iter().chain(others) {
+            self.take(outcome).map_err(|error| match error {
+                Taken::Bad(message) => bad(message),
+                Taken::Lost(error) => error,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes what one result means.
+    fn take(&mut self, outcome: Outcome) -> Result<(), Taken> {
+        match outcome {
+            Outcome::Reason(reason) => self.reason(reason),
+            // One too many to remember holds as it stands: the pull is then incomplete, never falsely whole.
+            Outcome::Proviso(reason, _) if self.provisos.len() >= MAX_PROVISOS => self.reason(reason),
+            Outcome::Proviso(reason, key) => self.provisos.push((reason, key)),
+            Outcome::Seen(key) => {
+                if self.seen.len() < MAX_PROVISOS {
+                    self.seen.insert(key);
                 }
             }
-        }
-        for line in lines {
-            match line {
-                Line::Reason(reason) => self.reason(reason),
-                Line::Proviso(reason, key) => {
-                    // One too many to remember holds as it stands: the pull is then incomplete, never falsely whole.
-                    if self.provisos.len() < MAX_PROVISOS {
-                        self.provisos.push((reason, key));
-                    } else {
-                        self.reason(reason);
-                    }
+            Outcome::Covers(system) => drop(self.systems.insert(system)),
+            Outcome::Provides(kind) => drop(self.provides.insert(kind)),
+            Outcome::Part(part) => self.held.part(part).map_err(Taken::Bad)?,
+            Outcome::Record(record, line) => {
+                let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
+                if kind == "snapshot" {
+                    self.brought_end = true;
+                } else if !self.runner.maps() && !self.provides.contains(kind) {
+                    self.provides.insert(kind.to_owned());
                 }
-                Line::Seen(key) => {
-                    if self.seen.len() < MAX_PROVISOS {
-                        self.seen.insert(key);
-                    }
+                if kind == "grant"
+                    && let Some(system) = record.get("system").and_then(Value::as_str)
+                    && !self.systems.contains(system)
+                {
+                    self.systems.insert(system.to_owned());
                 }
-                Line::Covers(system) => drop(self.systems.insert(system)),
-                Line::Provides(kind) if record::is_type(&kind) => drop(self.provides.insert(kind)),
-                Line::Provides(kind) => {
-                    return Err(bad(format!("the map says it covers `{kind}`, which is no record type")));
-                }
-                Line::Part(part) => self.held.part(part).map_err(bad)?,
-                Line::Record(record, line) => {
-                    let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
-                    if !self.runner.maps() && kind != "snapshot" && !self.provides.contains(kind) {
-                        self.provides.insert(kind.to_owned());
-                    }
-                    if kind == "grant"
-                        && let Some(system) = record.get("system").and_then(Value::as_str)
-                        && !self.systems.contains(system)
-                    {
-                        self.systems.insert(system.to_owned());
-                    }
-                    if self.held.holds(kind) {
-                        self.held.record(record).map_err(bad)?;
-                    } else {
-                        self.emit(&line)?;
-                    }
+                if self.held.holds(kind) {
+                    self.held.record(record).map_err(Taken::Bad)?;
+                } else {
+                    self.emit(&line).map_err(Taken::Lost)?;
                 }
             }
         }
@@ -428,33 +399,10 @@ const MAX_REASONS: usize = 20;
 /// Reasons with an `unless`, and keys of `seen`, that are kept: one or two for each page of an export.
 const MAX_PROVISOS: usize = 100_000;
 
-/// What one result of a map turned out to be.
-enum Line {
-    Record(Map<String, Value>, String),
-    Part(Map<String, Value>),
-    Reason(String),
-    Proviso(String, String),
-    Seen(String),
-    Covers(String),
-    Provides(String),
-}
-
-/// The texts of a list.
-fn texts<'r>(record: &'r Map<String, Value>, field: &str) -> impl Iterator<Item = &'r str> {
-    record.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
-}
-
-/// What a complete pull vouches for; `$name` in a manifest stands for the value of that setting.
-fn provides(connector: &Connector, settings: &Settings) -> BTreeSet<String> {
-    let mut types = BTreeSet::new();
-    for provided in &connector.manifest.provides {
-        match provided.strip_prefix('$') {
-            None => drop(types.insert(provided.clone())),
-            Some(setting) => {
-                let value = settings.as_object().get(setting).and_then(Value::as_str);
-                types.extend(value.filter(|kind| record::is_type(kind)).map(str::to_owned));
-            }
-        }
-    }
-    types
+/// Why something could not be taken.
+enum Taken {
+    /// Its row is bad.
+    Bad(String),
+    /// The pull is over.
+    Lost(PullError),
 }

@@ -222,8 +222,7 @@ fn row(columns: &Columns, record: &csv::StringRecord) -> Result<Option<Value>, S
             return Err(WRAPPED.into());
         }
         return Err(format!(
-            "{} cells where the header has {}: is the file cut off, a delimiter out of place, or did a spreadsheet \
-             wrap each row in quotes? then export it again",
+            "{} cells where the header has {}: is the file cut off, or a delimiter out of place?",
             record.len(),
             columns.len()
         ));
