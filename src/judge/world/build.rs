@@ -1,0 +1,244 @@
+//! The parts of a world, one function each: rows of the estate with their names turned into keys.
+
+use super::closure::Member;
+use super::coverage::approved_scope;
+use super::resolved::Right;
+use super::resolver::{ByName, Resolver};
+use super::{
+    Asked, Certified, Estate, Fast, Held, Item, Key, Lent, Policy, Relations, Say, Selector, Settings, Sym,
+    Use,
+};
+use crate::judge::estate::{Interner, SelectorRow};
+use crate::model::record::{Decision, Kind};
+
+/// The rows of the entitlements in the order in which they stand: of two that mean the same right (their systems
+/// are written differently) the later sight is last, as for records of one key.
+pub(super) fn catalogue(text: &Interner, estate: &Estate) -> Vec<u32> {
+    let mut rows: Vec<u32> = (0..).take(estate.entitlements.len()).collect();
+    let order = |row: &u32| {
+        let e = estate.entitlements.get(*row as usize)?;
+        Some((e.origin.observed_at, text.get(e.system), text.get(e.id)))
+    };
+    rows.sort_by(|a, b| order(a).cmp(&order(b)));
+    rows
+}
+
+/// What the catalogue says of each right, and what each brings with it directly.
+pub(super) fn rights(
+    r: &mut Resolver,
+    estate: &Estate,
+    catalogue: &[u32],
+) -> (Fast<Key, Right>, Fast<Key, Vec<Member>>) {
+    let (mut rights, mut includes): (Fast<Key, Right>, Fast<Key, Vec<Member>>) = Default::default();
+    for row in catalogue {
+        let Some(e) = estate.entitlements.get(*row as usize) else { continue };
+        let system = r.system(e.system);
+        let Some(key) = r.right(system, e.id).filter(|key| r.entitlements.row(*key) == Some(*row)) else {
+            continue;
+        };
+        let owner = e.owner.map(|o| r.person(o));
+        rights.insert(key, Right { risk: e.risk, owner });
+        for i in &e.includes {
+            let at = i.system.map_or(system, |s| r.system(s));
+            if let Some(included) = r.right(at, i.entitlement) {
+                // A scope given as empty is given: it stands for any.
+                includes.entry(key).or_default().push((included, i.scope));
+            }
+        }
+    }
+    (rights, includes)
+}
+
+/// What is known of systems.
+pub(super) struct Systems {
+    pub(super) owners: Fast<Key, Key>,
+    /// With at least one grant.
+    pub(super) held: Fast<Key, ()>,
+    /// Named by a system, entitlement or grant record.
+    pub(super) named: Fast<Key, ()>,
+}
+
+impl Systems {
+    pub(super) fn new(r: &mut Resolver, estate: &Estate) -> Self {
+        let mut systems = Self { owners: Fast::default(), held: Fast::default(), named: Fast::default() };
+        for s in &estate.systems {
+            let key = r.system(s.id);
+            systems.named.insert(key, ());
+            if let Some(owner) = s.owner {
+                systems.owners.insert(key, r.person(owner));
+            }
+        }
+        let catalogue = estate.entitlements.iter().map(|e| e.system);
+        systems.named.extend(catalogue.filter_map(|s| Some((r.system(s).certain()?, ()))));
+        systems.held.extend(estate.grants.iter().filter_map(|g| Some((r.system(g.system).certain()?, ()))));
+        systems.named.extend(systems.held.keys().map(|key| (*key, ())));
+        systems
+    }
+}
+
+/// The entitlement of each step of each path.
+pub(super) fn steps(r: &mut Resolver, estate: &Estate) -> Vec<Option<Key>> {
+    let pool = &estate.pools.steps;
+    let mut steps = vec![None; pool.len()];
+    for g in estate.grants.iter().filter(|g| !g.path.within(pool).is_empty()) {
+        let own = r.system(g.system);
+        for (slot, step) in g.path.within_mut(&mut steps).iter_mut().zip(g.path.within(pool)) {
+            let at = step.system.map_or(own, |s| r.system(s));
+            *slot = r.right(at, step.entitlement);
+        }
+    }
+    steps
+}
+
+/// Each grant's names; sorts the grants by subject, so that one subject's grants stand together.
+pub(super) fn held(r: &mut Resolver, estate: &mut Estate) -> Vec<Held> {
+    let mut order: Vec<(Held, u32)> = Vec::with_capacity(estate.grants.len());
+    for (row, g) in (0..).zip(&estate.grants) {
+        let system = r.system(g.system);
+        let account = r.norm(g.account);
+        let subject = r.subject(system, g.account, account);
+        let entitlement = r.right(system, g.entitlement);
+        let granted_by = g.granted_by.map(|p| r.person(p));
+        order.push((Held { subject, system, entitlement, account, granted_by }, row));
+    }
+    order.sort_unstable_by_key(|(h, row)| (h.subject, h.entitlement, *row));
+    estate.grants = order.iter().filter_map(|(_, row)| estate.grants.get(*row as usize).copied()).collect();
+    order.into_iter().map(|(h, _)| h).collect()
+}
+
+/// Each access item's names, and its scope as the approval means it.
+pub(super) fn items(r: &mut Resolver, estate: &Estate) -> Vec<Item> {
+    let item = |i: &crate::judge::estate::ItemRow| {
+        let system = r.system(i.system);
+        let entitlement = r.right(system, i.entitlement);
+        let scope = i.scope.and_then(|scope| scope_as_meant(&mut r.text, scope));
+        Item { system, entitlement, scope }
+    };
+    estate.pools.items.iter().map(item).collect()
+}
+
+fn scope_as_meant(text: &mut Interner, scope: Sym) -> Option<Sym> {
+    let whole = text.get(scope);
+    let meant = approved_scope(whole)?;
+    if meant.len() == whole.len() {
+        return Some(scope);
+    }
+    let meant = meant.to_owned();
+    Some(text.intern(&meant))
+}
+
+/// Who said each approval, and for whom.
+pub(super) fn approvals(r: &mut Resolver, estate: &Estate) -> Vec<Say> {
+    let rows = estate.pools.approvals.iter();
+    rows.map(|a| Say {
+        approver: a.approver.map(|p| r.person(p)),
+        on_behalf_of: a.on_behalf_of.map(|p| r.person(p)),
+    })
+    .collect()
+}
+
+/// Each request's decision, term, requester, policy and workflow.
+pub(super) fn asked(r: &mut Resolver, estate: &Estate) -> Vec<Asked> {
+    let policies = ByName::new(r, estate.policies.iter().map(|p| p.id));
+    let workflows = ByName::new(r, estate.workflows.iter().map(|w| w.id));
+    let mut asked = Vec::with_capacity(estate.requests.len());
+    for request in &estate.requests {
+        let approvals = request.approvals.within(&estate.pools.approvals).iter();
+        let approved = approvals.filter(|a| a.decision == Decision::Approved);
+        let decided_at = approved.filter_map(|a| a.decided_at).max().or(request.decided_at);
+        let start = request.valid_from.or(decided_at);
+        asked.push(Asked {
+            requester: request.requester.map(|p| r.person(p)),
+            decided_at,
+            start,
+            end: request.expires_at.or_else(|| Some(start?.plus(request.ttl?))),
+            policy: policies.find(r, request.policy),
+            workflow: workflows.find(r, request.workflow),
+        });
+    }
+    asked
+}
+
+/// Each identity's owner and manager.
+pub(super) fn relations(r: &mut Resolver, estate: &Estate) -> Vec<Relations> {
+    let rows = estate.identities.iter();
+    rows.map(|i| Relations { owner: i.owner.map(|p| r.person(p)), manager: i.manager.map(|p| r.person(p)) })
+        .collect()
+}
+
+/// Each policy's selectors and targets.
+pub(super) fn policies(r: &mut Resolver, estate: &Estate) -> Vec<Policy> {
+    let mut policies = Vec::with_capacity(estate.policies.len());
+    for p in &estate.policies {
+        let selector = |s: &SelectorRow| match *s {
+            SelectorRow::Identity(id) => Selector::Identity(r.person(id)),
+            SelectorRow::Group(group) => Selector::Group(group),
+            SelectorRow::Manager => Selector::Manager,
+            SelectorRow::IdentityOwner => Selector::IdentityOwner,
+            SelectorRow::SystemOwner => Selector::SystemOwner,
+            SelectorRow::EntitlementOwner => Selector::EntitlementOwner,
+        };
+        let approvers = p.approvers.iter().map(selector).collect();
+        let target = |(system, entitlement): &(Sym, Option<Sym>)| {
+            let system = r.system(*system);
+            (system, entitlement.map(|e| r.right(system, e)))
+        };
+        policies.push(Policy { approvers, applies_to: p.applies_to.iter().map(target).collect() });
+    }
+    policies
+}
+
+/// Use by system, account and entitlement, merged.
+pub(super) fn usages(r: &mut Resolver, estate: &Estate) -> Fast<(Key, Sym, Option<Key>), Use> {
+    let mut usages: Fast<(Key, Sym, Option<Key>), Use> = Fast::default();
+    for u in &estate.usages {
+        if let Some(target) = r.target(u.system, u.account, u.entitlement) {
+            let seen =
+                Use { last: u.last_used_at, tracked_since: u.tracked_since, attribution: u.attribution };
+            usages.entry(target).or_default().merge(seen);
+        }
+    }
+    usages
+}
+
+/// Certifications by system and account.
+pub(super) fn certifications(r: &mut Resolver, estate: &Estate) -> Certified {
+    let mut certifications = Certified::default();
+    for (row, c) in (0..).zip(&estate.certifications) {
+        if let Some((system, account, entitlement)) = r.target(c.system, c.account, c.entitlement) {
+            certifications.entry((system, account)).or_default().push((row, entitlement));
+        }
+    }
+    certifications
+}
+
+/// Delegations by who lends and who decides.
+pub(super) fn delegations(r: &mut Resolver, estate: &Estate) -> Lent {
+    let mut delegations = Lent::default();
+    for d in &estate.delegations {
+        if let (Some(from), Some(to)) = (r.person(d.from).certain(), r.person(d.to).certain()) {
+            delegations.entry((from, to)).or_default().push((d.starts_at, d.ends_at));
+        }
+    }
+    delegations
+}
+
+/// A configured birthright: the right, and the kinds of identity (all when empty).
+pub(super) type Birthright = (Option<Key>, Vec<Kind>);
+
+/// The names in the settings: birthrights, and the owners and operator who answer where no record names anybody.
+pub(super) fn configured(r: &mut Resolver, settings: &Settings) -> (Vec<Birthright>, [Option<Key>; 3]) {
+    let mut birthrights = vec![];
+    for b in &settings.birthrights {
+        let (system, entitlement) = (r.text.intern(&b.system), r.text.intern(&b.entitlement));
+        let system = r.system(system);
+        birthrights.push((r.right(system, entitlement), b.identity_kinds.clone()));
+    }
+    let who = &settings.accountability;
+    let defaults = [&who.workflow_owner, &who.system_owner, &who.operator].map(|name| {
+        let name = name.as_deref().filter(|name| !name.trim().is_empty())?;
+        let name = r.text.intern(name);
+        Some(r.person(name))
+    });
+    (birthrights, defaults)
+}
