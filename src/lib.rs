@@ -35,6 +35,8 @@
 //! - **The judge never asks for the time, reads a file or prints.** The instant judged at is an argument; the same
 //!   records, settings and instant give the same bytes, whatever the order of the lines or the number of threads.
 //! - **No code knows a product.** What Jira or AWS call things stands in `connectors/`, in jq and TOML.
+//! - **No map sees more than its rows.** A `map.jq` has no file, no clock, no environment; one that was not built in runs
+//!   in a process of its own, with a limit on memory and time.
 //! - **Nothing is guessed.** A time without an offset, a date that may be read two ways, a name two people claim:
 //!   each is said with its place, and never decided silently.
 //! - **Not seen is never taken for not there.** A source that was not read whole yields `unknown`, not an accusation.

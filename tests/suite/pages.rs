@@ -1,11 +1,11 @@
-//! Every check's page tells the truth: its example, judged as it stands, yields the finding it names, and nothing
-//! else of that check.
+//! What is said of the checks is true: the example on each page, judged as it stands, yields the finding it names and
+//! nothing else of that check; the tables of the README are those of the code.
 
 use counterfoil::intake;
 use counterfoil::judge::checks::{self, Check};
 use counterfoil::judge::{Settings, World, judge};
 use counterfoil::model::Instant;
-use counterfoil::model::finding::Finding;
+use counterfoil::model::finding::{Finding, Standing};
 
 /// The records of a page's example, and what the page says comes of them.
 struct Example {
@@ -87,5 +87,65 @@ fn a_page_that_says_something_else_is_seen() {
         let altered = page.replace(from, to);
         assert_ne!(altered, page, "{from}");
         assert!(complaint(check.name, &altered).is_some(), "{from} → {to}");
+    }
+}
+
+/// The rows of the README's tables: `name` and the other cells.
+fn rows(readme: &str) -> Vec<(&str, Vec<&str>)> {
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
+    rows.filter_map(|row| {
+        let (name, rest) = row.split_once("` | ")?;
+        Some((name, rest.split(" | ").collect()))
+    })
+    .collect()
+}
+
+/// What the README says otherwise than the code.
+fn readme_complaints(readme: &str) -> Vec<String> {
+    let rows = rows(readme);
+    let said: Vec<String> = rows
+        .iter()
+        .filter_map(|(name, cells)| match cells.as_slice() {
+            [_, severity, primary] => Some(format!("{name}: {severity}, {primary}")),
+            _ => None,
+        })
+        .collect();
+    let true_of =
+        |c: &Check| format!("{}: {}, {}", c.name, c.severity.as_str(), c.primary.as_str().replace('_', " "));
+    let mut complaints: Vec<String> =
+        checks::all().map(true_of).filter(|line| !said.contains(line)).collect();
+    complaints.extend(said.into_iter().filter(|line| !checks::all().any(|c| true_of(c) == *line)));
+    let standings: Vec<&str> =
+        rows.iter().filter(|(_, cells)| cells.len() == 2).map(|(name, _)| *name).collect();
+    if standings != Standing::ALL.map(Standing::as_str) {
+        complaints.push(format!("standings {standings:?}"));
+    }
+    let outcome = |name: &str| Standing::ALL.iter().find(|s| s.as_str() == name).map(|s| s.outcome());
+    for (name, cells) in rows.iter().filter(|(_, cells)| cells.len() == 2) {
+        let word = serde_json::to_value(outcome(name)).unwrap();
+        if word.as_str() != cells.last().copied() {
+            complaints.push(format!("{name}: the verdict is {word}"));
+        }
+    }
+    complaints
+}
+
+#[test]
+fn the_readme_lists_the_checks_and_standings_as_they_are() {
+    let readme = include_str!("../../README.md");
+    assert_eq!(readme_complaints(readme), [""; 0]);
+    for (from, to) in [
+        ("| `unused-grant` |", "| `unusual-grant` |"),
+        ("a long time | medium | system owner", "a long time | high | system owner"),
+        ("a long time | medium | system owner", "a long time | medium | approver"),
+        ("| `exceeded` |", "| exceeded |"),
+        (
+            "| `expired` | was approved until a time that has passed | unjustified |",
+            "| `expired` | was | justified |",
+        ),
+    ] {
+        let altered = readme.replace(from, to);
+        assert_ne!(altered, readme, "{from}");
+        assert!(!readme_complaints(&altered).is_empty(), "{from} → {to}");
     }
 }

@@ -272,6 +272,7 @@ fn the_commands_are_found() {
     for command in ["demo", "reconcile", "pull", "checks", "connectors", "config"] {
         assert!(commands.iter().any(|found| found == command), "{command} is not among {commands:?}");
     }
+    assert!(!commands.iter().any(|found| found == "map-worker"), "it is hidden: {commands:?}");
 }
 
 #[test]

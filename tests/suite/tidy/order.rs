@@ -138,11 +138,7 @@ pub fn commands(tree: &Tree) -> Vec<String> {
             Token::Sign('}' | ')' | ']') if depth == 1 => break,
             Token::Sign('}' | ')' | ']') => depth -= 1,
             Token::Name(name) if depth > 1 => hidden |= name == "hide",
-            Token::Name(name) => {
-                if !std::mem::take(&mut hidden) {
-                    found.push(kebab(name));
-                }
-            }
+            Token::Name(name) if !std::mem::take(&mut hidden) => found.push(kebab(name)),
             _ => {}
         }
     }
