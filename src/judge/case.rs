@@ -271,8 +271,9 @@ pub(crate) struct SourceCase<'m> {
 
 impl<'m> SourceCase<'m> {
     pub(crate) fn snapshots(&self) -> impl Iterator<Item = &'m SnapshotRow> + use<'m> {
-        let source = self.source;
-        self.moment.world.estate.snapshots.iter().filter(move |s| s.source == source)
+        let world = self.moment.world;
+        let rows = world.sources.get(&self.source).map_or(&[][..], Vec::as_slice);
+        rows.iter().filter_map(|row| world.estate.snapshots.get(*row as usize))
     }
 
     pub(crate) fn text(&self, sym: Sym) -> &'m str {

@@ -29,6 +29,7 @@ mod judgement;
 mod names;
 mod present;
 mod settings;
+mod standing;
 mod weigh;
 mod world;
 

@@ -1,13 +1,14 @@
 //! One grant at one instant: its standing, what the checks need to know of it, and when that could change.
 
 use crate::model::finding::Standing;
-use crate::model::record::{CertificationDecision, Intent, Kind, Mode, State, Status};
+use crate::model::record::{CertificationDecision, Intent, Kind, Mode, Status};
 use crate::model::{Instant, RecordType};
 
 use super::estate::{GrantRow, IdentityRow, RequestRow};
 use super::names::Key;
 use super::settings::{Settings, Thresholds};
-use super::world::{Asked, Held, Use, World, scope_covers};
+use super::standing::Exceeded;
+use super::world::{Asked, Held, Use, World};
 
 /// What was found out about one grant.
 #[derive(Debug, Clone, Copy)]
@@ -35,45 +36,32 @@ pub(crate) struct Moment<'w> {
     pub(crate) settings: &'w Settings,
     pub(crate) now: Instant,
     /// Whether some source of requests is incomplete or stale.
-    requests_doubtful: bool,
+    pub(super) requests_doubtful: bool,
     /// The next instant at which a source of requests becomes stale.
-    next_stale: Option<Instant>,
+    pub(super) next_stale: Option<Instant>,
+    /// Whether some source of grants that speaks of all systems is incomplete or stale.
+    all_grants_doubtful: bool,
+    /// The systems that such a source speaks of.
+    doubtful_systems: super::world::Fast<Key, ()>,
 }
 
 /// Room that is used again from grant to grant.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     covering: Vec<u32>,
+    exceeded: Option<Exceeded>,
 }
 
 /// Remembers the earliest instant after now that it is shown.
-struct Next {
-    now: Instant,
-    at: Option<Instant>,
+pub(super) struct Next {
+    pub(super) now: Instant,
+    pub(super) at: Option<Instant>,
 }
 
 impl Next {
-    fn see(&mut self, t: impl Into<Option<Instant>>) {
+    pub(super) fn see(&mut self, t: impl Into<Option<Instant>>) {
         if let Some(t) = t.into().filter(|t| *t > self.now) {
             self.at = Some(self.at.map_or(t, |at| at.min(t)));
-        }
-    }
-}
-
-/// Several requests, of which one controls: the latest decided, then the greatest id, then the greatest source.
-struct Control<'w> {
-    world: &'w World,
-    best: Option<u32>,
-}
-
-impl Control<'_> {
-    fn see(&mut self, request: u32) {
-        let rank = |r: u32| {
-            let (row, asked) = self.world.request(r)?;
-            Some((asked.decided_at, self.world.estate.text(row.id), self.world.estate.text(row.source)))
-        };
-        if self.best.is_none_or(|best| rank(best) < rank(request)) {
-            self.best = Some(request);
         }
     }
 }
@@ -102,12 +90,22 @@ impl<'w> Moment<'w> {
         let max_age = settings.checks.thresholds.source_max_age;
         let mut next = Next { now, at: None };
         let mut requests_doubtful = false;
-        for s in world.estate.snapshots.iter().filter(|s| s.provides.contains(&RecordType::Request)) {
+        let mut all_grants_doubtful = false;
+        let mut doubtful_systems = super::world::Fast::default();
+        for (s, systems) in world.estate.snapshots.iter().zip(&world.snapshot_systems) {
             let stale = s.taken_at.plus(max_age);
-            requests_doubtful |= !s.complete || stale <= now;
-            next.see(stale);
+            let doubtful = !s.complete || stale <= now;
+            if s.provides.contains(&RecordType::Request) {
+                requests_doubtful |= doubtful;
+                next.see(stale);
+            }
+            if s.provides.contains(&RecordType::Grant) && doubtful {
+                all_grants_doubtful |= systems.is_empty();
+                doubtful_systems.extend(systems.iter().filter_map(|key| Some((key.certain()?, ()))));
+            }
         }
-        Self { world, settings, now, requests_doubtful, next_stale: next.at }
+        let next_stale = next.at;
+        Self { world, settings, now, requests_doubtful, next_stale, all_grants_doubtful, doubtful_systems }
     }
 
     pub(crate) fn thresholds(&self) -> &'w Thresholds {
@@ -116,7 +114,7 @@ impl<'w> Moment<'w> {
 
     /// Finds out everything about one grant.
     pub(crate) fn weigh(&self, grant: &GrantRow, held: &Held, scratch: &mut Scratch) -> Facts {
-        let Self { world, now, .. } = *self;
+        let (world, now) = (self.world, self.now);
         let t = self.thresholds();
         let mut next = Next { now, at: None };
         let covering = &mut scratch.covering;
@@ -127,7 +125,8 @@ impl<'w> Moment<'w> {
             world.coverage.covering(&world.estate.names, &world.closures, who, rights, grant.scope, covering);
         }
         let usage = self.usage(grant, held);
-        let (revoked_at, revoking, revocation_done) = self.revocation(grant, held, covering);
+        let revocation = self.revocation(grant, held, covering);
+        let revoked_at = revocation.at;
         let ticket_covers = grant.ticket.is_some_and(|ticket| {
             let ticket = crate::model::norm(world.estate.text(ticket));
             let ids = covering.iter().filter_map(|r| world.request(*r));
@@ -135,7 +134,8 @@ impl<'w> Moment<'w> {
         });
         covering.retain(|r| world.request(*r).is_some_and(|(r, _)| r.intent == Intent::Grant));
 
-        let (standing, controlling) = self.standing(grant, held, covering, revoked_at, revoking, &mut next);
+        let (standing, controlling) =
+            self.standing(grant, held, covering, revocation, &mut scratch.exceeded, &mut next);
         let (approved_when_granted, only_controlling_when_granted) =
             self.when_granted(grant, covering, controlling);
         let review_due = controlling
@@ -147,7 +147,7 @@ impl<'w> Moment<'w> {
         let request = controlling.and_then(|r| world.request(r));
         match (standing, request) {
             (Standing::Revoked, _) => {
-                if revocation_done && grant.origin.observed_at.is_none() {
+                if revocation.done && grant.origin.observed_at.is_none() {
                     next.see(revoked_at.map(|at| at.plus(t.revocation_lag)));
                 }
                 if let Some((_, asked)) = request.filter(|(row, _)| row.completed_at.is_none()) {
@@ -169,7 +169,7 @@ impl<'w> Moment<'w> {
             standing,
             controlling,
             revoked_at,
-            revocation_done,
+            revocation_done: revocation.done,
             usage,
             review_due,
             ticket_covers,
@@ -197,12 +197,7 @@ impl<'w> Moment<'w> {
 
     /// Whether some source of grants on this system is incomplete or stale.
     pub(crate) fn grants_doubtful(&self, system: Key) -> bool {
-        let max_age = self.thresholds().source_max_age;
-        let snapshots = self.world.estate.snapshots.iter().zip(&self.world.snapshot_systems);
-        snapshots.filter(|(s, _)| s.provides.contains(&RecordType::Grant)).any(|(s, systems)| {
-            let doubtful = !s.complete || s.taken_at.plus(max_age) <= self.now;
-            doubtful && (systems.is_empty() || systems.iter().any(|k| k.same(system)))
-        })
+        self.all_grants_doubtful || self.doubtful_systems.contains_key(&system)
     }
 
     pub(crate) fn risk(&self, entitlement: Option<Key>) -> crate::model::record::Risk {
@@ -238,188 +233,22 @@ impl<'w> Moment<'w> {
         grant: &GrantRow,
         held: &Held,
     ) -> impl Iterator<Item = &'w super::estate::CertificationRow> {
-        let world = self.world;
-        let rows = world.certifications.get(&(held.system, held.account)).map_or(&[][..], Vec::as_slice);
-        let (entitlement, scope) = (held.entitlement, grant.scope);
-        rows.iter().filter_map(move |(row, of)| {
-            let c = world.estate.certifications.get(*row as usize)?;
-            let this = (of.is_none() || *of == entitlement) && (c.scope.is_none() || c.scope == scope);
-            this.then_some(c)
-        })
-    }
-
-    /// When the grant was revoked, by which request, and whether that was carried out.
-    fn revocation(
-        &self,
-        grant: &GrantRow,
-        held: &Held,
-        covering: &[u32],
-    ) -> (Option<Instant>, Option<u32>, bool) {
-        let world = self.world;
-        let revokes = || {
-            covering.iter().filter_map(|&r| {
-                let (row, asked) = world.request(r)?;
-                let revokes = row.intent == Intent::Revoke && row.state == State::Approved;
-                Some((
-                    row.completed_at.or(asked.decided_at).filter(|_| revokes)?,
-                    r,
-                    row.completed_at.is_some(),
-                ))
-            })
-        };
-        let certified = self
-            .certifications(grant, held)
-            .filter(|c| c.decision == CertificationDecision::Revoked)
-            .map(|c| c.decided_at)
-            .max();
-        let requested = revokes().map(|(at, ..)| at).max();
-        let Some(at) = certified.max(requested) else { return (None, None, false) };
-        let mut control = Control { world, best: None };
-        let mut done = certified == Some(at);
-        for (_, r, completed) in revokes().filter(|(t, ..)| *t == at) {
-            control.see(r);
-            done |= completed;
-        }
-        (Some(at), control.best, done)
-    }
-
-    /// The first standing that holds, and the request that gives it. `covering` are grant requests.
-    fn standing(
-        &self,
-        grant: &GrantRow,
-        held: &Held,
-        covering: &[u32],
-        revoked_at: Option<Instant>,
-        revoking: Option<u32>,
-        next: &mut Next,
-    ) -> (Standing, Option<u32>) {
-        let Self { world, now, .. } = *self;
-        if self.is_birthright(held) {
-            return (Standing::Birthright, None);
-        }
-        let mut reapproved = false;
-        let control = || Control { world, best: None };
-        let (mut in_force, mut ended, mut waiting, mut emergency, mut denied) =
-            (control(), control(), control(), control(), control());
-        for &r in covering {
-            let Some((row, asked)) = world.request(r) else { continue };
-            match row.state {
-                State::Approved => {
-                    let counts =
-                        revoked_at.is_none_or(|at| asked.decided_at.is_some_and(|decided| decided > at));
-                    reapproved |= counts;
-                    next.see(asked.start);
-                    next.see(asked.end);
-                    if counts && asked.in_force_at(now) {
-                        in_force.see(r);
-                    }
-                    if counts && asked.end.is_some_and(|end| end <= now) {
-                        ended.see(r);
-                    }
-                    if asked.start.is_some_and(|start| start > now) {
-                        waiting.see(r);
-                    }
-                }
-                State::Pending => {
-                    waiting.see(r);
-                    if row.emergency {
-                        let ratify_by = self.ratify_by(grant, row);
-                        next.see(ratify_by);
-                        if ratify_by.is_some_and(|by| now < by) {
-                            emergency.see(r);
-                        }
-                    }
-                }
-                State::Rejected | State::Cancelled => denied.see(r),
-            }
-        }
-        if revoked_at.is_some() && !reapproved {
-            return (Standing::Revoked, revoking);
-        }
-        let found = [
-            (Standing::Approved, in_force),
-            (Standing::Emergency, emergency),
-            (Standing::Expired, ended),
-            (Standing::Pending, waiting),
-            (Standing::Denied, denied),
+        let (world, empty) = (self.world, self.world.certifications.is_empty());
+        let (e, s) = (held.entitlement, grant.scope);
+        // One may name the entitlement, the scope, both or neither.
+        let names = [
+            (true, None, None),
+            (e.is_some(), e, None),
+            (s.is_some(), None, s),
+            (e.is_some() && s.is_some(), e, s),
         ];
-        for (standing, control) in found {
-            if control.best.is_some() {
-                return (standing, control.best);
-            }
-        }
-        if let Some(r) = self.exceeded(grant, held, next) {
-            return (Standing::Exceeded, Some(r));
-        }
-        next.see(self.next_stale);
-        (if self.requests_doubtful { Standing::Unknown } else { Standing::Unapproved }, None)
-    }
-
-    fn is_birthright(&self, held: &Held) -> bool {
-        let Some(entitlement) = held.entitlement else { return false };
-        self.world.birthrights.iter().any(|(e, kinds)| {
-            *e == Some(entitlement)
-                && (kinds.is_empty() || self.world.kind(held.subject).is_some_and(|k| kinds.contains(&k)))
-        })
-    }
-
-    /// The approved request in force for less than what is held: the same entitlement with a scope that does not
-    /// cover, or an entitlement that the held one brings with it.
-    fn exceeded(&self, grant: &GrantRow, held: &Held, next: &mut Next) -> Option<u32> {
-        let world = self.world;
-        let (who, entitlement) = (held.subject.certain()?, held.entitlement?);
-        let mut control = Control { world, best: None };
-        let names = &world.estate.names;
-        let members = world
-            .closures
-            .members(entitlement)
-            .iter()
-            .map(|(member, _)| *member)
-            .filter(|m| *m != entitlement);
-        let mut last = None;
-        for lesser in [entitlement].into_iter().chain(members) {
-            if last.replace(lesser) == Some(lesser) {
-                continue;
-            }
-            for r in world.coverage.asked(who, lesser) {
-                let Some((row, asked)) = world.request(r) else { continue };
-                if row.state != State::Approved || row.intent != Intent::Grant {
-                    continue;
-                }
-                let names_it = row.access.within(&world.items).iter().any(|item| {
-                    item.entitlement == Some(lesser)
-                        && item.system == held.system
-                        && (lesser != entitlement
-                            || !scope_covers(
-                                item.scope.map(|s| names.get(s)),
-                                grant.scope.map(|s| names.get(s)),
-                            ))
-                });
-                if names_it {
-                    next.see(asked.start);
-                    next.see(asked.end);
-                    if asked.in_force_at(self.now) {
-                        control.see(r);
-                    }
-                }
-            }
-        }
-        control.best
-    }
-
-    /// Whether an approved request covered the grant when it was made, and whether the controlling one alone did.
-    fn when_granted(&self, grant: &GrantRow, covering: &[u32], controlling: Option<u32>) -> (bool, bool) {
-        let Some(granted_at) = grant.granted_at else { return (false, false) };
-        let mut then = covering.iter().copied().filter(|r| {
-            self.world
-                .request(*r)
-                .is_some_and(|(row, asked)| row.state == State::Approved && asked.in_force_at(granted_at))
-        });
-        match (then.next(), then.next()) {
-            (None, _) => (false, false),
-            (first, None) => (true, first == controlling),
-            _ => (true, false),
-        }
+        let (system, account) = (held.system, held.account);
+        names
+            .into_iter()
+            .filter(move |(asked, ..)| *asked && !empty)
+            .filter_map(move |(_, e, s)| world.certifications.get(&(system, account, e, s)))
+            .flatten()
+            .filter_map(|row| world.estate.certifications.get(*row as usize))
     }
 
     /// When the access must be looked at again.

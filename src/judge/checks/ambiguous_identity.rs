@@ -59,8 +59,9 @@ pub(super) static CHECK: Check = Check {
 
 fn tell(moment: &Moment<'_>, alias: Sym) -> Telling {
     let world = moment.world;
+    let at = world.ambiguous.binary_search_by(|(a, _)| world.estate.text(*a).cmp(world.estate.text(alias)));
     let holders =
-        world.ambiguous.iter().find(|(a, _)| *a == alias).map_or(&[][..], |(_, holders)| holders.as_slice());
+        at.ok().and_then(|at| world.ambiguous.get(at)).map_or(&[][..], |(_, holders)| holders.as_slice());
     let ids: Vec<&str> = holders.iter().map(|id| world.estate.text(*id)).collect();
     let (text, all) = (world.estate.text(alias), ids.join(", "));
     Telling::new(format!("{text} belongs to {all}, so it justifies nothing."))

@@ -50,8 +50,6 @@ use crate::judge::case::{RequestCase, Telling};
 use crate::judge::names::Key;
 use crate::judge::world::{Item, fulfilled};
 use crate::model::finding::{Role, Severity};
-use crate::model::record::Intent;
-use crate::model::record::State;
 
 pub(super) static CHECK: Check = Check {
     name: "approval-not-fulfilled",
@@ -97,14 +95,11 @@ fn revoked(case: &RequestCase<'_>, who: Key, item: &Item) -> bool {
     let world = case.moment.world;
     let Some(entitlement) = item.entitlement else { return false };
     let containers = world.closures.containers(entitlement).iter().map(|(container, _)| *container);
-    [entitlement].into_iter().chain(containers).any(|whole| {
-        world.coverage.asked(who, whole).filter_map(|r| world.request(r)).any(|(row, asked)| {
-            row.intent == Intent::Revoke
-                && row.state == State::Approved
-                && asked.decided_at.is_some()
-                && asked.decided_at >= case.asked.decided_at
-        })
-    })
+    let taken = |whole| world.taken.get(&(who, whole)).copied();
+    [entitlement]
+        .into_iter()
+        .chain(containers)
+        .any(|whole| taken(whole) >= case.asked.decided_at && taken(whole).is_some())
 }
 
 fn tell(case: &RequestCase<'_>, item: Option<u32>, beneficiary: Option<Key>) -> Telling {

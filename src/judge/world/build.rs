@@ -6,10 +6,10 @@ use super::resolved::Right;
 use super::resolver::{ByName, Resolver};
 use super::{
     Asked, Certified, Estate, Fast, Held, Item, Key, Lent, Policy, Relations, Say, Selector, Settings, Sym,
-    Use,
+    Taken, Use,
 };
-use crate::judge::estate::{Interner, SelectorRow};
-use crate::model::record::{Decision, Kind};
+use crate::judge::estate::{Interner, RequestRow, SelectorRow};
+use crate::model::record::{Decision, Intent, Kind, State};
 
 /// The rows of the entitlements in the order in which they stand: of two that mean the same right (their systems
 /// are written differently) the later sight is last, as for records of one key.
@@ -201,15 +201,40 @@ pub(super) fn usages(r: &mut Resolver, estate: &Estate) -> Fast<(Key, Sym, Optio
     usages
 }
 
-/// Certifications by system and account.
+/// Certifications by what they name.
 pub(super) fn certifications(r: &mut Resolver, estate: &Estate) -> Certified {
     let mut certifications = Certified::default();
     for (row, c) in (0..).zip(&estate.certifications) {
         if let Some((system, account, entitlement)) = r.target(c.system, c.account, c.entitlement) {
-            certifications.entry((system, account)).or_default().push((row, entitlement));
+            certifications.entry((system, account, entitlement, c.scope)).or_default().push(row);
         }
     }
     certifications
+}
+
+/// When a revocation was last decided, by who loses what.
+pub(super) fn taken(estate: &Estate, asked: &[Asked], beneficiaries: &[Key], items: &[Item]) -> Taken {
+    let mut taken = Taken::default();
+    let revokes = |r: &RequestRow| r.intent == Intent::Revoke && r.state == State::Approved;
+    for (request, asked) in estate.requests.iter().zip(asked).filter(|(r, _)| revokes(r)) {
+        let Some(decided_at) = asked.decided_at else { continue };
+        for who in request.beneficiaries.within(beneficiaries).iter().filter_map(|k| k.certain()) {
+            for right in request.access.within(items).iter().filter_map(|item| item.entitlement) {
+                let latest = taken.entry((who, right)).or_insert(decided_at);
+                *latest = decided_at.max(*latest);
+            }
+        }
+    }
+    taken
+}
+
+/// Snapshots by source.
+pub(super) fn sources(estate: &Estate) -> Fast<Sym, Vec<u32>> {
+    let mut sources: Fast<Sym, Vec<u32>> = Fast::default();
+    for (row, s) in (0..).zip(&estate.snapshots) {
+        sources.entry(s.source).or_default().push(row);
+    }
+    sources
 }
 
 /// Delegations by who lends and who decides.

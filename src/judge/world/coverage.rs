@@ -15,7 +15,7 @@ pub(crate) fn approved_scope(text: &str) -> Option<&str> {
 }
 
 /// Whether an approved scope (without a trailing `/*`; `None` covers everything) covers a held one.
-pub(crate) fn scope_covers(approved: Option<&str>, held: Option<&str>) -> bool {
+pub(super) fn scope_covers(approved: Option<&str>, held: Option<&str>) -> bool {
     match (approved, held) {
         (None, _) => true,
         (Some(_), None) => false,

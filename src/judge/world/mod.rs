@@ -24,13 +24,16 @@ use coverage::{Coverage, Holdings};
 use resolved::Right;
 use resolver::Resolver;
 
-pub(crate) use coverage::{fulfilled, scope_covers};
+pub(crate) use coverage::fulfilled;
 pub(crate) use resolved::{Asked, Held, Item, Policy, Relations, Say, Selector, Use};
 
 pub(crate) type Fast<K, V> = HashMap<K, V, FxBuildHasher>;
 
-/// By system and account: rows of the certifications, with the entitlement each names.
-type Certified = Fast<(Key, Sym), Vec<(u32, Option<Key>)>>;
+/// By system, account, and the entitlement and scope each names: rows of the certifications.
+type Certified = Fast<(Key, Sym, Option<Key>, Option<Sym>), Vec<u32>>;
+
+/// By identity and right: when a revocation of it was last decided.
+type Taken = Fast<(Key, Key), Instant>;
 
 /// By the one who lends and the one who decides: from when until when.
 type Lent = Fast<(Key, Key), Vec<(Instant, Option<Instant>)>>;
@@ -67,6 +70,10 @@ pub struct World {
     pub(crate) systems_named: Fast<Key, ()>,
     pub(crate) usages: Fast<(Key, Sym, Option<Key>), Use>,
     pub(crate) certifications: Certified,
+    /// Approved revoke requests, by what their items name.
+    pub(crate) taken: Taken,
+    /// Rows of the snapshots, by source.
+    pub(crate) sources: Fast<Sym, Vec<u32>>,
     pub(crate) delegations: Lent,
     pub(crate) policies: Vec<Policy>,
     pub(crate) workflow_owners: Vec<Option<Key>>,
@@ -103,6 +110,8 @@ impl World {
         let policies = build::policies(r, &estate);
         let usages = build::usages(r, &estate);
         let certifications = build::certifications(r, &estate);
+        let taken = build::taken(&estate, &asked, &beneficiaries, &items);
+        let sources = build::sources(&estate);
         let delegations = build::delegations(r, &estate);
         let snapshot_systems =
             estate.snapshots.iter().map(|s| s.systems.iter().map(|s| r.system(*s)).collect()).collect();
@@ -134,6 +143,8 @@ impl World {
             systems_named: systems.named,
             usages,
             certifications,
+            taken,
+            sources,
             delegations,
             policies,
             workflow_owners,
