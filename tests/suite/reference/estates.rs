@@ -141,7 +141,7 @@ fn make(seed: u64, twins: bool) -> (Vec<Value>, Value, String) {
     // Three lengths are hot in each estate; the rest are left to other seeds.
     maker.spans = (0..3).map(|_| *maker.dice.pick(&spans)).collect();
     maker.anchors = [0, 0, 10, 40, 100, 200].map(|days| now - days * DAY).to_vec();
-    maker.anchors.push(now + 10 * DAY);
+    maker.anchors.extend([10, 10, 35].map(|days| now + days * DAY));
     maker.catalogue();
     maker.activity();
     maker.repeats();

@@ -31,6 +31,12 @@ impl Maker {
                 "entitlement": self.maybe(40, |m| json!(m.some_right())),
                 "scope": self.maybe(15, |m| json!(m.dice.pick(&["a", "a/b"]))),
                 "next_review_by": self.maybe(50, Self::moment)});
+            if self.dice.percent(25) {
+                // Another review at the same instant, with its own next date.
+                let mut other = record.clone();
+                other["next_review_by"] = self.maybe(50, Self::moment);
+                self.add(other);
+            }
             self.add(record);
         }
         while self.dice.percent(25) {
@@ -82,7 +88,7 @@ impl Maker {
             if m.dice.percent(90) { json!(id) } else { json!(m.spelled(id)) }
         }),
         "justification": self.maybe(75, |m| json!(m.dice.pick(&["on call", "on call", "  "]))),
-        "valid_from": self.maybe(20, Self::moment), "expires_at": self.maybe(25, Self::moment),
+        "valid_from": self.maybe(20, Self::moment), "expires_at": self.maybe(25, |m| if m.dice.percent(50) { m.moment() } else { m.meeting() }),
         "ttl": self.maybe(30, Self::length), "review_by": self.maybe(40, Self::moment),
         "emergency": self.maybe(if self.urgent { 80 } else { 15 }, |m| json!(m.dice.percent(85))),
         "completed_at": self.maybe(if revoke { 50 } else { 10 }, Self::past),
