@@ -25,7 +25,7 @@ pub struct Estate<'a> {
     pub config: &'a Value,
     pub now: i64,
     /// Answers given before: the same name, asked again, resolves to the same key.
-    asked: RefCell<HashMap<(&'static str, String), Key>>,
+    asked: RefCell<HashMap<String, Key>>,
 }
 
 /// "(system, entitlement)", both resolved.
@@ -90,37 +90,37 @@ impl<'a> Estate<'a> {
             }
         }
         self.entitlements = kept;
+        self.asked.take();
     }
 
     // --- names ---
 
     pub fn person(&self, name: &str) -> Key {
-        self.once("person", name, &self.identities)
+        self.once("person", name, || resolve(name, &self.identities))
     }
 
     pub fn system(&self, name: &str) -> Key {
-        self.once("system", name, &self.systems)
+        self.once("system", name, || resolve(name, &self.systems))
     }
 
-    fn once(&self, space: &'static str, name: &str, catalogue: &[&Value]) -> Key {
-        let question = (space, name.to_string());
+    fn once(&self, namespace: &str, name: &str, answer: impl FnOnce() -> Key) -> Key {
+        let question = format!("{namespace}: {name}");
         if let Some(key) = self.asked.borrow().get(&question) {
             return key.clone();
         }
-        let key = resolve(name, catalogue);
+        let key = answer();
         self.asked.borrow_mut().insert(question, key.clone());
         key
     }
 
     /// "the entitlements of one system"
     pub fn right(&self, system: &Key, entitlement: &str) -> Right {
-        let catalogue: Vec<&Value> = self
-            .entitlements
-            .iter()
-            .copied()
-            .filter(|record| same(&self.system(text(record, "system").unwrap()), system))
-            .collect();
-        Right { system: system.clone(), entitlement: resolve(entitlement, &catalogue) }
+        let key = self.once(&format!("entitlement of {system:?}"), entitlement, || {
+            let of_system = |record: &&Value| same(&self.system(text(record, "system").unwrap()), system);
+            let catalogue: Vec<&Value> = self.entitlements.iter().copied().filter(of_system).collect();
+            resolve(entitlement, &catalogue)
+        });
+        Right { system: system.clone(), entitlement: key }
     }
 
     pub fn identity_record(&self, key: &Key) -> Option<&'a Value> {

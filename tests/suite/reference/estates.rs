@@ -100,6 +100,8 @@ struct Maker {
     urgent: bool,
     /// Whether some entitlements stand in the catalogue twice, under two spellings of their system.
     twins: bool,
+    /// Who decides for whom by some delegation.
+    delegated: Vec<(String, String)>,
     records: Vec<Value>,
 }
 
@@ -130,6 +132,7 @@ fn make(seed: u64, twins: bool) -> (Vec<Value>, Value, String) {
         systems,
         urgent: dice.percent(12),
         twins,
+        delegated: Vec::new(),
         records: Vec::new(),
         spans: Vec::new(),
         dice,
@@ -138,7 +141,7 @@ fn make(seed: u64, twins: bool) -> (Vec<Value>, Value, String) {
     // Three lengths are hot in each estate; the rest are left to other seeds.
     maker.spans = (0..3).map(|_| *maker.dice.pick(&spans)).collect();
     maker.anchors = [0, 0, 10, 40, 100, 200].map(|days| now - days * DAY).to_vec();
-    maker.anchors.push(now + 10 * DAY);
+    maker.anchors.extend([10, 10, 35].map(|days| now + days * DAY));
     maker.catalogue();
     maker.activity();
     maker.repeats();
@@ -239,8 +242,17 @@ impl Maker {
         }
     }
 
-    /// An instant before or at now.
+    /// One of the instants that come back, or a millisecond beside it.
+    fn meeting(&mut self) -> Value {
+        let at = *self.dice.pick(&self.anchors) + [0, 0, 0, 1, -1][self.dice.below(5)];
+        json!(self.spelled_instant(at))
+    }
+
+    /// An instant before or at now; now and then one that is still to come.
     fn past(&mut self) -> Value {
+        if self.dice.percent(4) {
+            return self.moment();
+        }
         for _ in 0..8 {
             let at = self.moment();
             if instant(at.as_str().unwrap()) <= self.now {

@@ -14,6 +14,7 @@
 mod authority;
 mod compare;
 mod conformance;
+mod corners;
 mod data;
 mod estate;
 pub mod estates;

@@ -19,16 +19,17 @@ pub struct Answer {
     pub rechecks: BTreeMap<GrantKey, Option<i64>>,
 }
 
-pub fn settings(config: &Value) -> Settings {
+/// The settings of a case; `None` where they are refused.
+fn settings(config: &Value) -> Option<Settings> {
     let part = |name: &str, absent: Value| config.get(name).cloned().unwrap_or(absent);
-    Settings {
-        checks: serde_json::from_value(part("checks", json!({}))).unwrap(),
-        birthrights: serde_json::from_value(part("birthright", json!([]))).unwrap(),
-        accountability: serde_json::from_value(part("accountability", json!({}))).unwrap(),
-    }
+    Some(Settings {
+        checks: serde_json::from_value(part("checks", json!({}))).ok()?,
+        birthrights: serde_json::from_value(part("birthright", json!([]))).ok()?,
+        accountability: serde_json::from_value(part("accountability", json!({}))).ok()?,
+    })
 }
 
-/// Judges with the product; `None` where a record is refused.
+/// Judges with the product; `None` where a record or the configuration is refused.
 pub fn ask(records: &[Value], config: &Value, now: &str, threads: usize) -> Option<Answer> {
     let lines: Vec<Vec<u8>> = records.iter().map(|record| record.to_string().into_bytes()).collect();
     let mut builder = Builder::default();
@@ -43,7 +44,7 @@ pub fn ask(records: &[Value], config: &Value, now: &str, threads: usize) -> Opti
             Ok(())
         })
         .unwrap();
-    let settings = settings(config);
+    let settings = settings(config)?;
     let world = World::new(estate, &settings);
     let judgement = judge(&world, &settings, Instant::parse(now).unwrap(), threads, &|_| {});
     let printed: Vec<Value> =
@@ -122,7 +123,7 @@ fn read_verdict(printed: &Value) -> Verdict {
     }
 }
 
-fn product(records: &[Value], config: &Value, now: &str) -> Option<Outcome> {
+pub fn product(records: &[Value], config: &Value, now: &str) -> Option<Outcome> {
     ask(records, config, now, 1).map(|answer| answer.outcome)
 }
 

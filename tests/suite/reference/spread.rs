@@ -22,7 +22,9 @@ fn every_check_and_standing_happens_often() {
         for verdict in &outcome.verdicts {
             *standings.entry(verdict.standing.clone()).or_default() += 1;
         }
-        for (count, step) in moved.iter_mut().zip([-1, 1]) {
+        // Every fourth estate is also looked at a millisecond earlier and later.
+        let steps: &[i64] = if seed % 4 == 0 { &[-1, 1] } else { &[] };
+        for (count, step) in moved.iter_mut().zip(steps) {
             let other: Outcome = judge(&records, &config, &written(instant(&now) + step));
             *count += usize::from(other != outcome);
         }
@@ -48,7 +50,7 @@ fn every_check_and_standing_happens_often() {
         assert!(standings.get(standing).is_some_and(|count| *count >= 60), "{standing} is rare: {shown}");
     }
     // One millisecond changes the outcome of many estates, so boundaries are where the instants are.
-    assert!(moved.iter().all(|count| *count >= SEEDS as usize / 25), "{shown}");
+    assert!(moved.iter().all(|count| *count >= SEEDS as usize / 100), "{shown}");
 }
 
 #[test]

@@ -56,8 +56,10 @@ impl Maker {
             self.add(record);
         }
         for _ in 0..self.dice.below(4) {
-            let record = json!({"type": "delegation", "from": self.some_person(), "to": self.some_person(),
-                "starts_at": self.past(), "ends_at": self.maybe(50, Self::moment)});
+            let (from, to) = (self.some_person(), self.some_person());
+            self.delegated.push((from.clone(), to.clone()));
+            let record = json!({"type": "delegation", "from": from, "to": to,
+                "starts_at": self.meeting(), "ends_at": self.maybe(60, Self::meeting)});
             self.add(record);
         }
     }

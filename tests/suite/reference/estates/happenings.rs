@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::people::CHECKS;
-use super::super::values::{DAY, HOUR};
+use super::super::values::{DAY, HOUR, MINUTE};
 use super::{Maker, PEOPLE, POLICIES, TICKETS, WORKFLOWS};
 
 impl Maker {
@@ -24,13 +24,19 @@ impl Maker {
                 "success": self.maybe(50, |m| json!(m.dice.pick(&["yes", "attempt", "unknown"])))});
             self.add(record);
         }
-        while self.dice.percent(35) {
+        while self.dice.percent(45) {
             let record = json!({"type": "certification", "system": self.some_system(), "account": self.account(),
-                "reviewer": self.some_person(), "decided_at": self.past(),
+                "reviewer": self.some_person(), "decided_at": if self.dice.percent(50) { self.meeting() } else { self.past() },
                 "decision": self.dice.pick(&["certified", "certified", "revoked"]),
                 "entitlement": self.maybe(40, |m| json!(m.some_right())),
                 "scope": self.maybe(15, |m| json!(m.dice.pick(&["a", "a/b"]))),
                 "next_review_by": self.maybe(50, Self::moment)});
+            if self.dice.percent(25) {
+                // Another review at the same instant, with its own next date.
+                let mut other = record.clone();
+                other["next_review_by"] = self.maybe(50, Self::moment);
+                self.add(other);
+            }
             self.add(record);
         }
         while self.dice.percent(25) {
@@ -82,7 +88,7 @@ impl Maker {
             if m.dice.percent(90) { json!(id) } else { json!(m.spelled(id)) }
         }),
         "justification": self.maybe(75, |m| json!(m.dice.pick(&["on call", "on call", "  "]))),
-        "valid_from": self.maybe(20, Self::moment), "expires_at": self.maybe(25, Self::moment),
+        "valid_from": self.maybe(20, Self::moment), "expires_at": self.maybe(25, |m| if m.dice.percent(50) { m.moment() } else { m.meeting() }),
         "ttl": self.maybe(30, Self::length), "review_by": self.maybe(40, Self::moment),
         "emergency": self.maybe(if self.urgent { 80 } else { 15 }, |m| json!(m.dice.percent(85))),
         "completed_at": self.maybe(if revoke { 50 } else { 10 }, Self::past),
@@ -105,8 +111,18 @@ impl Maker {
             (_, 9) => "approved",
             _ => "pending",
         };
-        let approval = json!({"approver": self.maybe(95, |m| json!(m.some_person())), "decision": decision,
-            "decided_at": self.maybe(85, Self::past), "on_behalf_of": self.maybe(25, |m| json!(m.some_person()))});
+        let mut approval = json!({"approver": self.maybe(95, |m| json!(m.some_person())), "decision": decision,
+            "decided_at": self.maybe(85, |m| match m.dice.below(10) {
+                0..=2 => m.meeting(),
+                3..=5 if m.urgent => m.lately(),
+                _ => m.past(),
+            }),
+            "on_behalf_of": self.maybe(10, |m| json!(m.some_person()))});
+        if !self.delegated.is_empty() && self.dice.percent(25) {
+            let (from, to) = self.dice.pick(&self.delegated).clone();
+            approval["approver"] = json!(to);
+            approval["on_behalf_of"] = json!(from);
+        }
         self.thin(approval)
     }
 
@@ -121,7 +137,7 @@ impl Maker {
             "entitlement": self.some_right(), "scope": self.scope(),
             "path": if path.is_empty() { Value::Null } else { json!(path) },
             "granted_at": self.maybe(75, |m| if lately { m.lately() } else { m.past() }), "granted_by": self.maybe(25, |m| json!(m.some_person())),
-            "expires_at": self.maybe(30, Self::moment), "observed_at": self.maybe(25, Self::past),
+            "expires_at": self.maybe(30, |m| if m.dice.percent(60) { m.moment() } else { m.a_grace_later() }), "observed_at": self.maybe(25, Self::past),
             "ticket": self.maybe(15, |m| { let id = *m.dice.pick(&TICKETS); json!(m.spelled(id)) }),
             "mode": self.maybe(25, |m| json!(m.dice.pick(&["active", "eligible"]))),
             "last_used_at": self.maybe(30, Self::past), "usage_tracked_since": self.maybe(20, Self::past)})
@@ -129,7 +145,14 @@ impl Maker {
 
     /// An instant just about as long ago as the time an emergency has to be ratified.
     fn lately(&mut self) -> Value {
-        let at = self.now - *self.dice.pick(&[1, HOUR, DAY - 1, DAY, DAY + 1]);
+        let at = self.now - *self.dice.pick(&[0, 1, HOUR, DAY - 1, DAY, DAY + 1]);
+        json!(self.spelled_instant(at))
+    }
+
+    /// A grace after an instant that comes back.
+    fn a_grace_later(&mut self) -> Value {
+        let grace = [0, 15 * MINUTE][self.dice.below(2)] + [0, 1, -1][self.dice.below(3)];
+        let at = *self.dice.pick(&self.anchors) + grace;
         json!(self.spelled_instant(at))
     }
 
