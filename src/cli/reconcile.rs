@@ -200,7 +200,8 @@ pub(super) fn conclude(
     let settings = config.settings();
     let dropped = taken.estate.dropped();
     if dropped > 0 {
-        note(format_args!("{dropped} records were dropped for another of the same key that was seen later"));
+        let records = if dropped == 1 { "record" } else { "records" };
+        note(format_args!("{dropped} {records} dropped, because another with the same key stands"));
     }
     let bar = Progress::on_stderr().judging(taken.estate.grant_count() as u64);
     let world = World::new(taken.estate, &settings);

@@ -99,6 +99,7 @@ impl Input {
             offset: 0,
             line: 1,
             over: false,
+            unfinished: false,
         })
     }
 
@@ -121,6 +122,7 @@ impl Input {
             offset: 0,
             line: 1,
             over: false,
+            unfinished: false,
         })
     }
 }
@@ -177,6 +179,8 @@ pub(super) struct Lines<'a> {
     /// Number of the next line.
     line: u64,
     over: bool,
+    /// The block ended within a line that is too long.
+    unfinished: bool,
 }
 
 /// Some whole lines.
@@ -191,6 +195,9 @@ impl Lines<'_> {
     /// The next lines; `None` at the end.
     pub(super) fn next_block(&mut self) -> Result<Option<Block<'_>>, IntakeError> {
         let fail = |file: &str, error| IntakeError::Io { file: file.to_owned(), error };
+        if std::mem::take(&mut self.unfinished) {
+            self.offset += skip_line(&mut self.reader).map_err(|e| fail(&self.file, e))?;
+        }
         let (offset, first_line) = (self.offset, self.line);
         self.block.clear();
         if self.over {
@@ -212,9 +219,8 @@ impl Lines<'_> {
                 .take(room as u64)
                 .read_until(b'\n', &mut self.block)
                 .map_err(|e| fail(&self.file, e))?;
-            if self.block.last() != Some(&b'\n') {
-                self.offset += skip_line(&mut self.reader).map_err(|e| fail(&self.file, e))?;
-            }
+            // What is left of it is passed over when more is asked for: an endless line is refused at once.
+            self.unfinished = self.block.last() != Some(&b'\n');
         }
         if self.block.is_empty() {
             return Ok(None);

@@ -249,6 +249,10 @@ fn hostile_record_files_end_with_a_message() {
     }
     desk.put("empty.jsonl", "");
     assert_eq!(desk.ends(0, &["reconcile", "--records", "empty.jsonl", "--now", NOW]).0, "");
+    if Path::new("/dev/zero").exists() {
+        let (_, err) = desk.ends(2, &["reconcile", "--records", "/dev/zero", "--now", NOW]);
+        assert!(err.contains("line 1: found a line of"), "an endless line is refused at once: {err}");
+    }
     let (_, err) = desk.ends(2, &["reconcile", "--records", ".", "--now", NOW]);
     assert!(err.contains("cannot be read"), "{err}");
 }
