@@ -76,7 +76,7 @@ pub fn strangers_change_nothing(judge: Judge, seeds: impl Iterator<Item = u64>) 
                 kind @ ("identity" | "policy") => has(kind),
                 kind => kind != "snapshot",
             })
-            .map(renamed)
+            .map(|record| renamed(record, MARK))
             .collect();
         let both = [records.clone(), strangers].concat();
         let first = judge(&records, &config, &now).unwrap();
@@ -98,15 +98,16 @@ pub fn strangers_change_nothing(judge: Judge, seeds: impl Iterator<Item = u64>) 
 
 const MARK: &str = "stranger ";
 
-fn renamed(mut record: Value) -> Value {
-    fn mark(value: &mut Value) {
+/// The record with every name in it made another, so that it shares none with an estate without that mark.
+pub fn renamed(mut record: Value, with: &str) -> Value {
+    fn mark(value: &mut Value, with: &str) {
         match value {
-            Value::String(name) => *name = format!("{MARK}{name}"),
+            Value::String(name) => *name = format!("{with}{name}"),
             Value::Array(items) => items.iter_mut().for_each(|item| {
                 if item.is_string() {
-                    mark(item);
+                    mark(item, with);
                 } else {
-                    *item = renamed(item.clone());
+                    *item = renamed(item.clone(), with);
                 }
             }),
             _ => {}
@@ -116,7 +117,7 @@ fn renamed(mut record: Value) -> Value {
         if NAMES.contains(&name.as_str())
             || value.as_array().is_some_and(|items| items.iter().any(Value::is_object))
         {
-            mark(value);
+            mark(value, with);
         }
     }
     record
@@ -143,5 +144,5 @@ fn strangers_share_no_name() {
         json!({"type": "grant", "system": "a", "path": [{"system": "b", "entitlement": "c"}], "scope": "d"});
     let marked = json!({"type": "grant", "system": "stranger a", "scope": "d",
         "path": [{"system": "stranger b", "entitlement": "stranger c"}]});
-    assert_eq!(renamed(record), marked);
+    assert_eq!(renamed(record, MARK), marked);
 }
