@@ -47,7 +47,12 @@ impl Demo {
             skip_bad_records: false,
             rejects: folder.path().join("rejects.jsonl"),
         };
-        reconcile.run()
+        let next = [
+            ("counterfoil demo --write-to sample", "the exports and the configuration behind this"),
+            ("counterfoil reconcile --config sample/counterfoil.toml", "the same, from your own folder"),
+            ("counterfoil connectors jira", "how to export your own tickets, and every setting"),
+        ];
+        reconcile.run_and_suggest(next.map(|(command, shows)| (command.to_owned(), shows.to_owned())).into())
     }
 }
 

@@ -117,6 +117,11 @@ fn ocsf_class(word: &str) -> Result<u16, String> {
 
 impl Reconcile {
     pub(super) fn run(self) -> Outcome {
+        self.run_and_suggest(vec![])
+    }
+
+    /// Runs, and below a table says what to try next: commands, and what each shows.
+    pub(super) fn run_and_suggest(self, hints: Vec<(String, String)>) -> Outcome {
         let config = self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
         let now = self.how.now.unwrap_or_else(|| instant(SystemTime::now()));
         let mut rejects = self.skip_bad_records.then(|| Rejects::at(&self.rejects));
@@ -135,7 +140,7 @@ impl Reconcile {
                 note(format_args!("{n} lines are no records and were passed over; they are in {path}"));
             }
         }
-        conclude(taken, &config, now, &self.how, vec![])
+        conclude(taken, &config, now, &self.how, hints)
     }
 }
 
