@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
@@ -125,10 +126,8 @@ impl Reconcile {
         let config = self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
         let now = self.how.now.unwrap_or_else(|| instant(SystemTime::now()));
         let mut rejects = self.skip_bad_records.then(|| Rejects::at(&self.rejects));
-        let spool;
         let sources = if self.records.is_empty() {
-            spool = pull_all(&config, self.config.as_deref())?;
-            vec![Source::File(spool.path().to_owned())]
+            vec![pull_all(&config, self.config.as_deref())?]
         } else {
             self.records.iter().map(|path| intake::source_of_argument(path)).collect()
         };
@@ -162,22 +161,23 @@ impl How {
     }
 }
 
-/// Pulls every source of a configuration into one file of records.
-fn pull_all(config: &Config, file: Option<&Path>) -> Result<tempfile::NamedTempFile, Stop> {
+/// Pulls every source of a configuration into one file of records. The file has no name: however the program ends,
+/// nobody finds the records lying about.
+fn pull_all(config: &Config, file: Option<&Path>) -> Result<Source, Stop> {
     let sources = config.sources()?;
     if sources.is_empty() {
         let file = file.unwrap_or(Path::new("the configuration")).display();
         return Err(fault(format!("{file}: has no [[source]]; add one, or give --records FILE")));
     }
-    let spool = tempfile::Builder::new().prefix("counterfoil-").suffix(".jsonl").tempfile()?;
-    let mut out = BufWriter::with_capacity(1 << 18, spool.as_file());
+    let spool = Arc::new(tempfile::tempfile()?);
+    let mut out = BufWriter::with_capacity(1 << 18, spool.as_ref());
     for source in &sources {
         let summary = super::pull::pull(source, &mut |line| writeln!(out, "{line}"))?;
         super::pull::tell(&source.options.source, &summary);
     }
     out.flush().map_err(writing("the file of pulled records"))?;
     drop(out);
-    Ok(spool)
+    Ok(Source::Open { name: "the records that were pulled".to_owned(), file: spool })
 }
 
 /// Reads records, with a bar.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{BLOCK, IntakeError};
 use crate::model::MAX_LINE;
@@ -20,6 +21,13 @@ pub enum Source {
     File(PathBuf),
     /// Standard input.
     Stdin,
+    /// An open file that may have no name any more: what was pulled a moment ago.
+    Open {
+        /// What to call it in messages.
+        name: String,
+        /// The file, plain JSON lines.
+        file: Arc<File>,
+    },
     /// A text in memory.
     Text {
         /// What to call it in messages.
@@ -34,7 +42,7 @@ impl fmt::Display for Source {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Stdin => f.write_str("standard input"),
-            Self::Text { name, .. } => f.write_str(name),
+            Self::Open { name, .. } | Self::Text { name, .. } => f.write_str(name),
         }
     }
 }
@@ -46,6 +54,7 @@ impl Source {
         match self {
             Self::File(path) => std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len()),
             Self::Stdin => None,
+            Self::Open { file, .. } => file.metadata().ok().map(|m| m.len()),
             Self::Text { text, .. } => Some(text.len() as u64),
         }
     }
@@ -73,6 +82,9 @@ impl Input {
         let fail = |error| IntakeError::Io { file: file.clone(), error };
         let reader: Box<dyn Read> = match &self.source {
             Source::Text { text, .. } => Box::new(io::Cursor::new(text.clone())),
+            Source::Open { file: open, .. } => {
+                Box::new(Counted { from: from_start(open).map_err(fail)?, progress })
+            }
             Source::Stdin => {
                 let copy = tempfile::tempfile().map_err(fail)?;
                 self.copy = Some(copy.try_clone().map_err(fail)?);
@@ -111,6 +123,7 @@ impl Input {
                 Box::new(copy)
             }
             (None, Source::Text { text, .. }) => Box::new(io::Cursor::new(text)),
+            (None, Source::Open { file, .. }) => Box::new(from_start(file)?),
             (None, Source::File(path)) => decompressed(&self.source, File::open(path)?)?,
             (None, Source::Stdin) => return Err(io::Error::other("standard input was not read yet")),
         };
@@ -125,6 +138,13 @@ impl Input {
             unfinished: false,
         })
     }
+}
+
+/// The same file from its start.
+fn from_start(file: &File) -> io::Result<File> {
+    let mut again = file.try_clone()?;
+    again.seek(SeekFrom::Start(0))?;
+    Ok(again)
 }
 
 /// Decompresses by the name of the file.
