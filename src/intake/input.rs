@@ -104,15 +104,7 @@ impl Input {
                 }
             }
         };
-        Ok(Lines {
-            file,
-            reader: BufReader::with_capacity(1 << 18, reader),
-            block: vec![],
-            offset: 0,
-            line: 1,
-            over: false,
-            unfinished: false,
-        })
+        Ok(Lines::new(file, reader))
     }
 
     /// The lines once more.
@@ -128,15 +120,7 @@ impl Input {
             (None, Source::Stdin) => return Err(io::Error::other("standard input was not read yet")),
         };
         let file = self.source.to_string();
-        Ok(Lines {
-            file,
-            reader: BufReader::with_capacity(1 << 18, reader),
-            block: vec![],
-            offset: 0,
-            line: 1,
-            over: false,
-            unfinished: false,
-        })
+        Ok(Lines::new(file, reader))
     }
 }
 
@@ -211,7 +195,12 @@ pub(super) struct Block<'b> {
     pub(super) first_line: u64,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    fn new(file: String, reader: Box<dyn Read + 'a>) -> Self {
+        let reader = BufReader::with_capacity(1 << 18, reader);
+        Self { file, reader, block: vec![], offset: 0, line: 1, over: false, unfinished: false }
+    }
+
     /// The next lines; `None` at the end.
     pub(super) fn next_block(&mut self) -> Result<Option<Block<'_>>, IntakeError> {
         let fail = |file: &str, error| IntakeError::Io { file: file.to_owned(), error };
