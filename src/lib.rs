@@ -19,6 +19,8 @@
 //! src/report/      findings as a table, JSON lines, a JSON array, OCSF events
 //! src/intake/      reads files of records (plain, gzip, zstd) into an estate; keeps what it rejects
 //! src/connect/     reads exports: formats, encodings, archives; a row through jq becomes records
+//! src/sink/        findings told to others, one file for each kind of receiver
+//! src/secret.rs    where a secret is, and fetching it
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
 //! src/config.rs    the configuration file
 //! src/cli/         one file for each command
@@ -56,6 +58,8 @@
 //! | `report` | `model` | nothing |
 //! | `intake` | `model`, `judge` | files, terminal |
 //! | `connect` | `model` | files, processes, clock |
+//! | `secret` | nothing | files, environment |
+//! | `sink` | `model`, `report`, `secret` | files, terminal, network, async |
 //! | `controls` | `model`, `judge` | files |
 //! | `config` | `model`, `judge`, `connect` | files, clock |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
@@ -74,3 +78,5 @@ pub mod intake;
 pub mod judge;
 pub mod model;
 pub mod report;
+pub mod secret;
+pub mod sink;

@@ -1,0 +1,57 @@
+//! What a sink is told of.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::model::event::Event;
+use crate::model::finding::{Finding, Severity};
+use crate::model::norm;
+
+/// `[sink.filter]`: an event passes when it fits every line that is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Filter {
+    /// At least this severity.
+    pub min_severity: Option<Severity>,
+    /// One of these checks.
+    pub checks: Vec<String>,
+    /// None of these checks.
+    pub except_checks: Vec<String>,
+    /// A grant on one of these systems, or a request for one; findings about names and sources pass only without this line.
+    pub systems: Vec<String>,
+    /// The person who answers first is one of these, or of these teams (`team:NAME`).
+    pub owners: Vec<String>,
+    /// Only what no other sink with `owners` takes: so that nothing falls between the desks.
+    pub unrouted: bool,
+}
+
+impl Filter {
+    /// Whether the filter, apart from `unrouted`, lets this event pass. `is_member` says whether a person belongs to a
+    /// team, both in their normal form.
+    #[must_use]
+    pub fn passes(&self, event: &Event<'_>, is_member: &dyn Fn(&str, &str) -> bool) -> bool {
+        let finding = &event.finding;
+        self.min_severity.is_none_or(|least| finding.severity >= least)
+            && (self.checks.is_empty() || self.checks.iter().any(|c| *c == finding.check))
+            && !self.except_checks.iter().any(|c| *c == finding.check)
+            && (self.systems.is_empty() || self.systems.iter().any(|s| is_on(finding, s)))
+            && (self.owners.is_empty() || self.takes_owner(finding, is_member))
+    }
+
+    /// Whether somebody who answers first for a finding is among the owners.
+    #[must_use]
+    pub fn takes_owner(&self, finding: &Finding<'_>, is_member: &dyn Fn(&str, &str) -> bool) -> bool {
+        let primary = finding.accountable.iter().filter(|a| a.primary).filter_map(|a| a.identity.as_deref());
+        let mut primary = primary.map(norm);
+        primary.any(|who| {
+            self.owners.iter().any(|owner| match owner.strip_prefix("team:") {
+                Some(team) => is_member(&who, &norm(team)),
+                None => norm(owner) == who,
+            })
+        })
+    }
+}
+
+fn is_on(finding: &Finding<'_>, system: &str) -> bool {
+    finding.grant.as_ref().is_some_and(|g| norm(&g.system) == norm(system))
+}
