@@ -19,6 +19,9 @@
 //! src/report/      findings as a table, JSON lines, a JSON array, OCSF events
 //! src/intake/      reads files of records (plain, gzip, zstd) into an estate; keeps what it rejects
 //! src/connect/     reads exports: formats, encodings, archives; a row through jq becomes records
+//! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
+//! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled
+//! src/store/       what is remembered, in SQLite: records and their history, verdicts, findings, the outbox
 //! src/sink/        findings told to others, one file for each kind of receiver
 //! src/secret.rs    where a secret is, and fetching it
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
@@ -58,8 +61,11 @@
 //! | `report` | `model` | nothing |
 //! | `intake` | `model`, `judge` | files, terminal |
 //! | `connect` | `model` | files, processes, clock |
+//! | `alert` | `model` | nothing |
+//! | `store` | `model` | files |
 //! | `secret` | nothing | files, environment |
 //! | `sink` | `model`, `report`, `secret` | files, terminal, network, async |
+//! | `engine` | `model`, `judge`, `alert`, `store`, `sink` | nothing |
 //! | `controls` | `model`, `judge` | files |
 //! | `config` | `model`, `judge`, `connect` | files, clock |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
@@ -70,13 +76,16 @@
 //! *Touch* is the world outside: files, terminal (standard input, output and error), clock, environment (variables,
 //! arguments, number of processors), network, processes, async.
 
+pub mod alert;
 pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod controls;
+pub mod engine;
 pub mod intake;
 pub mod judge;
 pub mod model;
 pub mod report;
 pub mod secret;
 pub mod sink;
+pub mod store;

@@ -69,7 +69,16 @@ pub fn judge<'w>(
     threads: usize,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Judgement<'w> {
-    let moment = Moment::new(world, settings, now);
+    judge_at(Moment::new(world, settings, now), threads, progress)
+}
+
+/// Judges everything at a moment.
+pub(super) fn judge_at<'w>(
+    moment: Moment<'w>,
+    threads: usize,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Judgement<'w> {
+    let (world, settings, now) = (moment.world, moment.settings, moment.now);
     let active: Vec<Active> = (0..)
         .zip(checks::all())
         .filter_map(|(place, check)| {
@@ -162,7 +171,7 @@ fn judge_data(moment: &Moment<'_>, active: &[Active], hits: &mut Vec<Hit>) {
     for a in active {
         let mut hit = |about| hits.push(Hit { severity: a.severity, check: a.place, about });
         match a.check.rule {
-            Rule::Alias { .. } => world.ambiguous.iter().for_each(|(alias, _)| hit(About::Alias(*alias))),
+            Rule::Alias { .. } => world.ambiguous.iter().for_each(|a| hit(About::Alias(a.alias))),
             Rule::Source { fires, .. } => {
                 let bad = sources.iter().filter(|source| fires(&SourceCase { moment, source: **source }));
                 bad.for_each(|source| hit(About::Source(*source)));

@@ -28,8 +28,10 @@ mod estate;
 mod judgement;
 mod names;
 mod present;
+pub mod reach;
 mod settings;
 mod standing;
+mod upkeep;
 mod weigh;
 mod world;
 
@@ -37,4 +39,5 @@ pub use estate::{Builder, Estate, Fetch, Locator, TieError};
 pub use judgement::{Judgement, judge};
 pub use present::ControlSource;
 pub use settings::{Accountability, Birthright, CheckOverride, Checks, Settings, Thresholds};
+pub use upkeep::{Kept, doubts, judge_part};
 pub use world::World;

@@ -39,7 +39,7 @@ impl<'w> Judgement<'w> {
         self.order.iter().filter_map(|row| self.verdict(*row))
     }
 
-    fn verdict(&self, row: u32) -> Option<Verdict<'w>> {
+    pub(super) fn verdict(&self, row: u32) -> Option<Verdict<'w>> {
         let world = self.moment.world;
         let (grant, held) = world.grant(row)?;
         let facts = self.facts.get(row as usize)?;

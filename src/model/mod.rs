@@ -3,6 +3,7 @@
 
 pub mod event;
 pub mod finding;
+pub mod life;
 pub mod line;
 mod object;
 pub mod record;

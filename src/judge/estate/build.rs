@@ -210,6 +210,12 @@ impl Builder {
         }
     }
 
+    /// Says that grants are held on a system, though this part of the estate may show none of them.
+    pub fn holds_elsewhere(&mut self, system: &str) {
+        let system = self.sym(system);
+        self.estate.held_elsewhere.push(system);
+    }
+
     fn request(&mut self, r: &crate::model::record::Request<'_>, trace: Trace) {
         let items: Vec<_> = r
             .access

@@ -29,6 +29,8 @@ pub struct Estate {
     pub(crate) exceptions: Vec<ExceptionRow>,
     pub(crate) snapshots: Vec<SnapshotRow>,
     pub(crate) evidence: Vec<EvidenceRow>,
+    /// Systems on which grants are held that this part of an estate does not show.
+    pub(crate) held_elsewhere: Vec<Sym>,
     pub(crate) pools: Pools,
     /// Records that lost against another of the same key and were not the same as it.
     pub(crate) dropped: u64,

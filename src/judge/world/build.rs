@@ -70,7 +70,8 @@ impl Systems {
         }
         let catalogue = estate.entitlements.iter().map(|e| e.system);
         systems.named.extend(catalogue.filter_map(|s| Some((r.system(s).certain()?, ()))));
-        systems.held.extend(estate.grants.iter().filter_map(|g| Some((r.system(g.system).certain()?, ()))));
+        let held = estate.grants.iter().map(|g| g.system).chain(estate.held_elsewhere.iter().copied());
+        systems.held.extend(held.filter_map(|s| Some((r.system(s).certain()?, ()))));
         systems.named.extend(systems.held.keys().map(|key| (*key, ())));
         systems
     }

@@ -24,6 +24,8 @@ use coverage::{Coverage, Holdings};
 use resolved::Right;
 use resolver::Resolver;
 
+pub(crate) use people::Ambiguous;
+
 pub(crate) use coverage::fulfilled;
 pub(crate) use resolved::{Asked, Held, Item, Policy, Relations, Say, Selector, Use};
 
@@ -80,8 +82,8 @@ pub struct World {
     pub(crate) birthrights: Vec<(Option<Key>, Vec<Kind>)>,
     /// `[accountability]` workflow owner, system owner, operator.
     pub(crate) defaults: [Option<Key>; 3],
-    /// Aliases claimed by two identities and accounts linked to two, in their printed form, sorted, each with the ids.
-    pub(crate) ambiguous: Vec<(Sym, Vec<Sym>)>,
+    /// Aliases claimed by two identities and accounts linked to two, sorted by their printed form.
+    pub(crate) ambiguous: Vec<Ambiguous>,
     /// In the order of the exceptions.
     pub(crate) accepted_by: Vec<Key>,
     /// For each snapshot the keys of its systems; empty speaks of all.

@@ -32,17 +32,28 @@ impl Links {
     }
 }
 
-/// The aliases that two identities claim and the accounts that are linked to two, as they are printed, sorted; each
-/// with the ids of the identities, sorted.
-pub(super) fn ambiguous(r: &mut Resolver, estate: &Estate) -> Vec<(Sym, Vec<Sym>)> {
-    let mut found: Fast<Sym, Vec<Sym>> = r.people.ambiguous().map(|form| (form, vec![])).collect();
+/// A name that two identities claim, or an account that is linked to two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ambiguous {
+    /// As it is printed: the name in its normal form, or `SYSTEM/ACCOUNT`.
+    pub(crate) alias: Sym,
+    /// The name, or the account as written.
+    pub(crate) name: Sym,
+    /// The ids of the identities, sorted.
+    pub(crate) holders: Vec<Sym>,
+}
+
+/// The aliases that two identities claim and the accounts that are linked to two, sorted as they are printed.
+pub(super) fn ambiguous(r: &mut Resolver, estate: &Estate) -> Vec<Ambiguous> {
+    let mut found: Fast<Sym, (Sym, Vec<Sym>)> =
+        r.people.ambiguous().map(|form| (form, (form, vec![]))).collect();
     let contested = r.links.exact.values().any(Option::is_none);
     if found.is_empty() && !contested {
         return vec![];
     }
     for i in &estate.identities {
         for name in [i.id].iter().chain(i.aliases.within(&estate.pools.names)) {
-            if let Some(holders) = found.get_mut(&r.norm(*name)) {
+            if let Some((_, holders)) = found.get_mut(&r.norm(*name)) {
                 holders.push(i.id);
             }
         }
@@ -51,13 +62,14 @@ pub(super) fn ambiguous(r: &mut Resolver, estate: &Estate) -> Vec<(Sym, Vec<Sym>
             if r.links.exact.get(&(key, *account)) == Some(&None) {
                 let system = r.systems.text(key).map_or("", |s| r.text.get(s));
                 let text = format!("{system}/{}", r.text.get(*account));
-                found.entry(r.text.intern(&text)).or_default().push(i.id);
+                found.entry(r.text.intern(&text)).or_insert((*account, vec![])).1.push(i.id);
             }
         }
     }
-    let mut found: Vec<_> = found.into_iter().collect();
-    found.sort_by(|a, b| r.text.get(a.0).cmp(r.text.get(b.0)));
-    for (_, holders) in &mut found {
+    let mut found: Vec<_> =
+        found.into_iter().map(|(alias, (name, holders))| Ambiguous { alias, name, holders }).collect();
+    found.sort_by(|a, b| r.text.get(a.alias).cmp(r.text.get(b.alias)));
+    for Ambiguous { holders, .. } in &mut found {
         holders.sort_by(|a, b| r.text.get(*a).cmp(r.text.get(*b)));
         holders.dedup();
     }

@@ -18,6 +18,7 @@ mod corners;
 mod data;
 mod estate;
 pub mod estates;
+mod histories;
 mod moments;
 mod names;
 mod people;

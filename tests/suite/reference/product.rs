@@ -20,7 +20,7 @@ pub struct Answer {
 }
 
 /// The settings of a case; `None` where they are refused.
-fn settings(config: &Value) -> Option<Settings> {
+pub fn settings(config: &Value) -> Option<Settings> {
     let part = |name: &str, absent: Value| config.get(name).cloned().unwrap_or(absent);
     Some(Settings {
         checks: serde_json::from_value(part("checks", json!({}))).ok()?,
@@ -85,7 +85,7 @@ fn part<'a>(record: &'a Value, name: &str) -> Option<&'a Value> {
     record.get(name).filter(|value| !value.is_null())
 }
 
-fn finding(printed: &Value) -> Finding {
+pub fn finding(printed: &Value) -> Finding {
     let request = part(printed, "request");
     let grant = part(printed, "grant");
     let mut accountable: Vec<_> = list(printed, "accountable")

@@ -1,0 +1,125 @@
+//! What a run did, for its manifest, the log and whoever asked for it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::Instant;
+use crate::model::event::{Activity, hashed};
+use crate::model::finding::Severity;
+use crate::model::life::Difference;
+
+/// What came of the pull of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "lowercase")]
+pub enum PullOutcome {
+    /// It is the last good snapshot now.
+    Taken {
+        /// How it differs from the one before.
+        difference: Difference,
+        /// SHA-256 of the snapshot.
+        sha256: String,
+    },
+    /// It was not whole, and was left aside.
+    Partial {
+        /// Why.
+        reason: String,
+    },
+    /// It changes too much at once, and is held.
+    Held {
+        /// Why.
+        reason: String,
+        /// How it differs.
+        difference: Difference,
+    },
+    /// It could not be read.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// It is no longer configured, and its records have ended.
+    Retired,
+}
+
+/// One source in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceLine {
+    /// Its id.
+    pub id: String,
+    /// When its export was taken.
+    pub taken_at: Option<Instant>,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: PullOutcome,
+}
+
+/// What a run did. Chained: each names the hash of the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Manifest {
+    /// The run.
+    pub run: u64,
+    /// The instant it speaks of.
+    pub now: Instant,
+    /// Whether it was the first that was ever finished.
+    pub first: bool,
+    /// Whether it judged; otherwise it only took in pulls.
+    pub judged: bool,
+    /// Whether everything was judged, because settings or doubts changed.
+    pub judged_all: bool,
+    /// What everything was judged with, and which absences proved nothing.
+    #[serde(skip)]
+    pub facts: Vec<(String, String)>,
+    /// A hash of what everything was judged with.
+    pub configuration: Option<String>,
+    /// The sources that were pulled, or retired.
+    pub sources: Vec<SourceLine>,
+    /// Homes that were judged.
+    pub homes: u64,
+    /// Grants that were judged.
+    pub grants: u64,
+    /// Events, by activity.
+    pub events: BTreeMap<String, u64>,
+    /// New findings, by severity.
+    pub created: BTreeMap<Severity, u64>,
+    /// Findings that kept still because a source is in doubt.
+    pub frozen: u64,
+    /// The hash of the manifest before this.
+    pub previous: Option<String>,
+}
+
+impl Manifest {
+    pub(super) fn new(run: u64, now: Instant, first: bool, previous: Option<String>) -> Self {
+        Self {
+            run,
+            now,
+            first,
+            judged: false,
+            judged_all: first,
+            facts: vec![],
+            configuration: None,
+            sources: vec![],
+            homes: 0,
+            grants: 0,
+            events: BTreeMap::new(),
+            created: BTreeMap::new(),
+            frozen: 0,
+            previous,
+        }
+    }
+
+    pub(super) fn count(&mut self, activity: Activity) {
+        *self.events.entry(activity.as_str().to_owned()).or_default() += 1;
+    }
+
+    /// How many events of all kinds.
+    #[must_use]
+    pub fn event_count(&self) -> u64 {
+        self.events.values().sum()
+    }
+
+    /// The hash by which the next manifest names this one.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        hashed("r1:", &serde_json::to_string(self).unwrap_or_default())
+    }
+}

@@ -1,0 +1,213 @@
+//! Taking in the pull of one source: whole ones pass the guard and become the last good snapshot; partial ones are left
+//! aside where there was a whole one before; failed ones change nothing.
+
+use std::io::BufRead;
+
+use super::prepare::{prepare, read, second_stands};
+use super::report::{PullOutcome, SourceLine};
+use super::{EngineError, Pulled, Run};
+use crate::alert::guard;
+use crate::model::life::{SourceState, Trouble};
+use crate::model::{Instant, MAX_LINE, Record, parse_line};
+use crate::store::{Ingested, Pull, StoreError};
+
+/// The end mark of a pull.
+struct End {
+    taken_at: Instant,
+    complete: bool,
+    reason: String,
+}
+
+/// Why a pull is not let pass.
+enum Stopped {
+    Partial(String),
+    Held(String),
+}
+
+impl Run<'_> {
+    /// Ends the records of sources that are no longer configured.
+    pub(super) fn retire_others(&mut self) -> Result<(), EngineError> {
+        let known = |id: &str| self.specs.iter().any(|s| s.id == id);
+        let gone: Vec<String> = self
+            .states
+            .values()
+            .filter(|s| s.good_run.is_some() && !known(&s.id))
+            .map(|s| s.id.clone())
+            .collect();
+        for id in gone {
+            self.store.retire(self.id, &id, &read)?;
+            self.states.insert(id.clone(), SourceState { id: id.clone(), ..SourceState::default() });
+            self.say(id, None, PullOutcome::Retired);
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, id: String, taken_at: Option<Instant>, outcome: PullOutcome) {
+        match &outcome {
+            PullOutcome::Taken { difference, .. } => {
+                let t = difference.total();
+                tracing::info!(
+                    source = id,
+                    records = t.now,
+                    added = t.added,
+                    removed = t.removed,
+                    changed = t.changed,
+                    "source read"
+                );
+            }
+            PullOutcome::Partial { reason } => {
+                tracing::warn!(source = id, reason, "source not complete, left aside")
+            }
+            PullOutcome::Held { reason, .. } => {
+                let run = self.id;
+                tracing::warn!(source = id, reason, run, "source held back until somebody approves it");
+            }
+            PullOutcome::Failed { reason } => tracing::warn!(source = id, reason, "source could not be read"),
+            PullOutcome::Retired => tracing::info!(source = id, "source is no longer configured"),
+        }
+        self.manifest.sources.push(SourceLine { id, taken_at, outcome });
+    }
+
+    /// Takes in one pull.
+    pub(super) fn take(&mut self, source: &str, pulled: Pulled) -> Result<(), EngineError> {
+        let mut state = self.states.get(source).cloned().unwrap_or_default();
+        source.clone_into(&mut state.id);
+        state.tried_at = Some(self.now);
+        let (taken_at, outcome) = match pulled {
+            Pulled::Failed(reason) => (None, self.failed(&mut state, reason)),
+            Pulled::Records { taken_at, lines } => self.records(&mut state, &taken_at, lines)?,
+        };
+        self.store.save_source(&state)?;
+        self.states.insert(source.to_owned(), state);
+        self.say(source.to_owned(), taken_at, outcome);
+        Ok(())
+    }
+
+    fn failed(&self, state: &mut SourceState, reason: String) -> PullOutcome {
+        state.trouble = Some(Trouble::Failed { reason: reason.clone() });
+        PullOutcome::Failed { reason }
+    }
+
+    fn records(
+        &mut self,
+        state: &mut SourceState,
+        taken_at: &str,
+        mut lines: Box<dyn BufRead>,
+    ) -> Result<(Option<Instant>, PullOutcome), EngineError> {
+        let mut end: Option<End> = None;
+        let mut fault: Option<String> = None;
+        let mut stopped: Option<Stopped> = None;
+        let settle = |first: &str, second: &str| second_stands(first, second, taken_at);
+        let pull = Pull { run: self.id, source: &state.id, reader: &read, settle: &settle };
+        let end_mark = std::cell::RefCell::new(&mut end);
+        let ingested = self.store.ingest(
+            &pull,
+            &mut |keep| {
+                each_line(&mut *lines, &mut |line| {
+                    let record = match parse_line(line.as_bytes()) {
+                        Ok(record) => record,
+                        Err(e) => {
+                            fault = Some(e.to_string());
+                            return Err(StoreError::Other("a pull that holds no records".to_owned()));
+                        }
+                    };
+                    if let Record::Snapshot(s) = &record
+                        && *s.source == *state.id
+                    {
+                        **end_mark.borrow_mut() = Some(End {
+                            taken_at: s.taken_at,
+                            complete: s.complete,
+                            reason: s.reason.as_ref().map_or_else(String::new, |r| r.to_string()),
+                        });
+                    }
+                    keep(prepare(line, &record, taken_at))
+                })
+            },
+            &mut |difference| {
+                stopped = objection(state, end_mark.borrow().as_ref(), difference, self.rules.guard);
+                if stopped.is_some() { Err(String::new()) } else { Ok(()) }
+            },
+        );
+        drop(end_mark);
+        let seen_at = end.as_ref().map(|e| e.taken_at);
+        let outcome = match (ingested, stopped) {
+            (Err(StoreError::Other(why)), _) if fault.is_some() || why.starts_with(CUT) => {
+                self.failed(state, fault.unwrap_or(why))
+            }
+            (Err(e), _) => return Err(e.into()),
+            (Ok(Ingested::Taken { difference, sha256 }), _) => {
+                state.good_run = Some(self.id);
+                state.taken_at = seen_at;
+                state.complete = end.is_some_and(|e| e.complete);
+                state.records = difference.total().now;
+                state.sha256.clone_from(&sha256);
+                state.trouble = None;
+                state.approved = None;
+                PullOutcome::Taken { difference, sha256 }
+            }
+            (Ok(Ingested::Held { .. }), Some(Stopped::Partial(reason))) => {
+                state.trouble = Some(Trouble::Partial { reason: reason.clone() });
+                PullOutcome::Partial { reason }
+            }
+            (Ok(Ingested::Held { difference, .. }), stopped) => {
+                let reason = match stopped {
+                    Some(Stopped::Held(reason)) => reason,
+                    _ => String::new(),
+                };
+                let total = difference.total();
+                let (before, now) = (total.before, total.now);
+                state.trouble = Some(Trouble::Held { run: self.id, before, now, reason: reason.clone() });
+                PullOutcome::Held { reason, difference }
+            }
+        };
+        Ok((seen_at, outcome))
+    }
+}
+
+/// How the error of a pull begins that broke off while its lines were read.
+const CUT: &str = "the records of the pull";
+
+/// Why a pull does not pass.
+fn objection(
+    state: &SourceState,
+    end: Option<&End>,
+    difference: &crate::model::life::Difference,
+    limits: guard::Limits,
+) -> Option<Stopped> {
+    let whole = end.is_some_and(|e| e.complete);
+    if !whole && state.good_run.is_some() && state.complete {
+        let reason = end.map_or("it has no end mark", |e| e.reason.as_str());
+        return Some(Stopped::Partial(reason.to_owned()));
+    }
+    // Before there is anything to compare with, there is nothing to guard.
+    state.good_run?;
+    let reason = guard::objection(difference, limits)?;
+    // Somebody has looked at this change: another pull of about the same size passes.
+    let now = difference.total().now;
+    let near = |n: u64| n.abs_diff(now) <= limits.records.max(n * limits.percent / 100);
+    if state.approved.is_some_and(near) { None } else { Some(Stopped::Held(reason)) }
+}
+
+/// Each line of a reader, without its line end; none may be longer than a record may.
+fn each_line(
+    lines: &mut dyn BufRead,
+    take: &mut dyn FnMut(&str) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let cut = |e: &dyn std::fmt::Display| StoreError::Other(format!("{CUT} could not be read: {e}"));
+    let mut line = String::new();
+    loop {
+        line.clear();
+        let mut limited = std::io::Read::take(&mut *lines, MAX_LINE as u64 + 2);
+        let n = limited.read_line(&mut line).map_err(|e| cut(&e))?;
+        if n == 0 {
+            return Ok(());
+        }
+        if n > MAX_LINE + 1 {
+            return Err(cut(&"a line is too long"));
+        }
+        let text = line.strip_suffix('\n').unwrap_or(&line);
+        if !text.is_empty() {
+            take(text)?;
+        }
+    }
+}

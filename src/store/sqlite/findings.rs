@@ -1,0 +1,171 @@
+//! The lives of findings, and the exceptions that people gave.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::*;
+
+const COLUMNS: &str = "id, home, check_name, system, source, grant_key, severity, standing, state, episode, seq,
+    first_seen, changed_at, material, absent, absent_run, changes, quiet_at, acceptance, cause, owner, group_key, body";
+
+pub(super) fn put(tx: &Transaction<'_>, life: &Life) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO finding ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+            ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+         ON CONFLICT (id) DO UPDATE SET home = excluded.home, system = excluded.system, source = excluded.source,
+            grant_key = excluded.grant_key, severity = excluded.severity, standing = excluded.standing,
+            state = excluded.state, episode = excluded.episode, seq = excluded.seq, first_seen = excluded.first_seen,
+            changed_at = excluded.changed_at, material = excluded.material, absent = excluded.absent,
+            absent_run = excluded.absent_run, changes = excluded.changes, quiet_at = excluded.quiet_at,
+            acceptance = excluded.acceptance, cause = excluded.cause, owner = excluded.owner,
+            group_key = excluded.group_key, body = excluded.body"
+    );
+    let json = |e: serde_json::Error| StoreError::Other(e.to_string());
+    let changes: Vec<i64> = life.changes.iter().map(|t| ms(*t)).collect();
+    let acceptance = life.acceptance.as_ref().map(serde_json::to_string).transpose().map_err(json)?;
+    tx.prepare_cached(&sql)?.execute(params![
+        life.id,
+        life.home,
+        life.check,
+        life.system,
+        life.source,
+        life.grant,
+        place(&Severity::ALL, &life.severity),
+        life.standing.map(|s| place(&Standing::ALL, &s)),
+        place(&State::ALL, &life.state),
+        life.episode,
+        life.seq,
+        ms(life.first_seen),
+        ms(life.changed_at),
+        life.material,
+        life.absent,
+        number(life.absent_run),
+        list(&changes),
+        life.quiet_at.map(ms),
+        acceptance,
+        life.cause.as_str(),
+        life.owner,
+        life.group,
+        life.body,
+    ])?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> Result<Life> {
+    let broken = |e: serde_json::Error| StoreError::Broken(format!("a finding's life: {e}"));
+    let changes: Vec<i64> = serde_json::from_str(&row.get::<_, String>(16)?).map_err(broken)?;
+    let acceptance: Option<String> = row.get(18)?;
+    let cause: String = row.get(19)?;
+    Ok(Life {
+        id: row.get(0)?,
+        home: row.get(1)?,
+        check: row.get(2)?,
+        system: row.get(3)?,
+        source: row.get(4)?,
+        grant: row.get(5)?,
+        severity: word(&Severity::ALL, row.get(6)?)?,
+        standing: row.get::<_, Option<i64>>(7)?.map(|s| word(&Standing::ALL, s)).transpose()?,
+        state: word(&State::ALL, row.get(8)?)?,
+        episode: row.get(9)?,
+        seq: row.get(10)?,
+        first_seen: at(row.get(11)?),
+        changed_at: at(row.get(12)?),
+        material: row.get(13)?,
+        absent: row.get(14)?,
+        absent_run: count(row.get(15)?),
+        changes: changes.into_iter().map(at).collect(),
+        quiet_at: row.get::<_, Option<i64>>(17)?.map(at),
+        acceptance: acceptance.map(|text| serde_json::from_str(&text).map_err(broken)).transpose()?,
+        cause: serde_json::from_value(cause.into()).map_err(broken)?,
+        owner: row.get(20)?,
+        group: row.get(21)?,
+        body: row.get(22)?,
+    })
+}
+
+pub(super) fn at_homes(db: &Connection, homes: &[Token]) -> Result<Vec<Life>> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM finding WHERE home = ?1"))?;
+    let mut lives = vec![];
+    for home in homes {
+        let mut rows = statement.query([home])?;
+        while let Some(row) = rows.next()? {
+            lives.push(read(row)?);
+        }
+    }
+    Ok(lives)
+}
+
+pub(super) fn one(db: &Connection, id: &str) -> Result<Option<Life>> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM finding WHERE id = ?1"))?;
+    statement.query_row([id], |row| Ok(read(row))).optional()?.transpose()
+}
+
+pub(super) fn absent_before(db: &Connection, run: u64, limit: usize) -> Result<Vec<Life>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM finding WHERE absent > 0 AND absent_run < ?1 ORDER BY absent_run, row LIMIT ?2"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query([number(run), number(limit as u64)])?;
+    let mut lives = vec![];
+    while let Some(row) = rows.next()? {
+        lives.push(read(row)?);
+    }
+    Ok(lives)
+}
+
+pub(super) fn each(db: &Connection, states: &[State], show: &mut dyn FnMut(Life)) -> Result<()> {
+    let places: Vec<i64> = states.iter().map(|s| place(&State::ALL, s)).collect();
+    let sql =
+        format!("SELECT {COLUMNS} FROM finding WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY id");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query([list(&places)])?;
+    while let Some(row) = rows.next()? {
+        show(read(row)?);
+    }
+    Ok(())
+}
+
+pub(super) fn counts(db: &Connection) -> Result<Vec<FindingCount>> {
+    let sql = "SELECT check_name, severity, state, owner, count(*) FROM finding
+        GROUP BY check_name, severity, state, owner ORDER BY check_name, severity, state, owner";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = vec![];
+    while let Some(row) = rows.next()? {
+        found.push(FindingCount {
+            check: row.get(0)?,
+            severity: word(&Severity::ALL, row.get(1)?)?,
+            state: word(&State::ALL, row.get(2)?)?,
+            owner: row.get(3)?,
+            count: count(row.get(4)?),
+        });
+    }
+    Ok(found)
+}
+
+pub(super) fn accept(tx: &Transaction<'_>, a: &Accepted) -> Result<()> {
+    tx.execute(
+        "INSERT OR REPLACE INTO accepted (finding, check_name, by, reason, until, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![a.finding, a.check, a.by, a.reason, ms(a.until), ms(a.at)],
+    )?;
+    tx.execute(
+        "INSERT OR IGNORE INTO dirty SELECT home FROM finding WHERE id = ?1 AND home <> 0",
+        [&a.finding],
+    )?;
+    Ok(())
+}
+
+pub(super) fn accepted(db: &Connection, now: Instant) -> Result<Vec<Accepted>> {
+    let sql = "SELECT finding, check_name, by, reason, until, at FROM accepted WHERE until > ?1 ORDER BY finding, at";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([ms(now)], |row| {
+        Ok(Accepted {
+            finding: row.get(0)?,
+            check: row.get(1)?,
+            by: row.get(2)?,
+            reason: row.get(3)?,
+            until: at(row.get(4)?),
+            at: at(row.get(5)?),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

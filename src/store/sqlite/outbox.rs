@@ -1,0 +1,215 @@
+//! The outbox: what has still to be told, in the order in which it happened to each finding.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::*;
+use crate::model::event::hashed;
+
+const QUEUED: i64 = 0;
+const WAITS: i64 = 1;
+const MUTED: i64 = 2;
+const DEAD: i64 = 3;
+
+/// Writes an event and who is to be told.
+pub(super) fn event(tx: &Transaction<'_>, run: u64, event: &NewEvent) -> Result<()> {
+    let sql = "INSERT INTO event (id, finding, run, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+    tx.prepare_cached(sql)?.execute(params![
+        event.id,
+        event.finding,
+        number(run),
+        ms(event.at),
+        event.body
+    ])?;
+    let row = tx.last_insert_rowid();
+    let sql =
+        "INSERT INTO outbox (sink, state, message, finding, event, group_key, created_at, due_at, attempts)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)";
+    for letter in &event.letters {
+        let state = match (letter.muted_until, &letter.grouped) {
+            (Some(_), _) => MUTED,
+            (None, Some(_)) => WAITS,
+            (None, None) => QUEUED,
+        };
+        let due = letter.muted_until.unwrap_or(event.at);
+        tx.prepare_cached(sql)?.execute(params![
+            letter.sink,
+            state,
+            event.id,
+            event.finding,
+            row,
+            letter.grouped,
+            ms(event.at),
+            ms(due)
+        ])?;
+    }
+    Ok(())
+}
+
+/// Writes a notice.
+pub(super) fn notice(db: &Connection, n: &NewNotice) -> Result<()> {
+    let sql =
+        "INSERT INTO outbox (sink, state, message, notice_kind, notice_body, created_at, due_at, attempts)
+        VALUES (?1, 0, ?2, ?3, ?4, ?5, ?5, 0)";
+    db.prepare_cached(sql)?.execute(params![n.sink, n.id, n.kind, n.body, ms(n.at)])?;
+    Ok(())
+}
+
+/// Makes messages of what waited for the end of a run: for each sink one for each group. From here on it is fixed what
+/// a message holds, so that it is the same on every retry.
+pub(super) fn seal(tx: &Transaction<'_>, run: u64) -> Result<()> {
+    let sql = "SELECT sink, group_key, (SELECT count(*) FROM finding f WHERE f.group_key = o.group_key AND f.state = 0)
+        FROM outbox o WHERE state = 1 GROUP BY sink, group_key";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let fix = "UPDATE outbox SET state = 0, message = ?3, group_open = ?4 WHERE state = 1 AND sink = ?1 AND group_key = ?2";
+    let mut groups: Vec<(String, String, i64)> = vec![];
+    while let Some(row) = rows.next()? {
+        groups.push((row.get(0)?, row.get(1)?, row.get(2)?));
+    }
+    for (sink, group, open) in groups {
+        let message = hashed("m1:", &format!("{run}\n{sink}\n{group}"));
+        tx.prepare_cached(fix)?.execute(params![sink, group, message, open])?;
+    }
+    Ok(())
+}
+
+pub(super) fn letters(db: &Connection, sink: &str, now: Instant, limit: usize) -> Result<Vec<Letter>> {
+    // The first row of each message that may go: no other message with an earlier word on one of its findings waits.
+    let sql = "SELECT o.message, min(o.row) FROM outbox o
+        WHERE o.sink = ?1 AND o.state = 0 AND o.due_at <= ?2 AND NOT EXISTS (
+            SELECT 1 FROM outbox m JOIN outbox p ON p.sink = m.sink AND p.finding = m.finding AND p.row < m.row
+            WHERE m.sink = o.sink AND m.message = o.message AND p.state <= 1 AND p.message <> o.message)
+        GROUP BY o.message ORDER BY min(o.row) LIMIT ?3";
+    let single = "SELECT o.message, o.row FROM outbox o
+        WHERE o.sink = ?1 AND o.state = 0 AND o.due_at <= ?2 AND o.group_open IS NULL AND NOT EXISTS (
+            SELECT 1 FROM outbox p WHERE p.sink = o.sink AND p.finding = o.finding AND p.row < o.row AND p.state <= 1)
+        ORDER BY o.row LIMIT ?3";
+    // Sinks whose rows are never grouped, which are those with many rows, are asked in the way that needs no sorting.
+    let grouped = "SELECT 1 FROM outbox WHERE sink = ?1 AND state = 0 AND group_open IS NOT NULL LIMIT 1";
+    let any: Option<i64> = db.prepare_cached(grouped)?.query_row([sink], |row| row.get(0)).optional()?;
+    let mut statement = db.prepare_cached(if any.is_some() { sql } else { single })?;
+    let rows =
+        statement.query_map(params![sink, ms(now), number(limit as u64)], |row| row.get::<_, String>(0))?;
+    let messages: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
+    messages.into_iter().map(|message| letter(db, sink, message)).collect()
+}
+
+fn letter(db: &Connection, sink: &str, message: String) -> Result<Letter> {
+    let sql = "SELECT o.row, o.created_at, o.attempts, o.group_key, o.group_open, o.notice_kind, o.notice_body, e.body
+        FROM outbox o LEFT JOIN event e ON e.row = o.event
+        WHERE o.sink = ?1 AND o.message = ?2 AND o.state = 0 ORDER BY o.row";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([sink, message.as_str()])?;
+    let mut letter = Letter {
+        rows: vec![],
+        message: message.clone(),
+        at: Instant::MIN,
+        attempts: 0,
+        content: Content::Events { bodies: vec![], group: None },
+    };
+    while let Some(row) = rows.next()? {
+        letter.rows.push(row.get(0)?);
+        letter.at = at(row.get(1)?);
+        letter.attempts = row.get(2)?;
+        if let Some(kind) = row.get::<_, Option<String>>(5)? {
+            letter.content = Content::Notice { kind, body: row.get(6)? };
+            continue;
+        }
+        if let Content::Events { bodies, group } = &mut letter.content {
+            bodies.extend(row.get::<_, Option<String>>(7)?);
+            let key: Option<String> = row.get(3)?;
+            let open: Option<i64> = row.get(4)?;
+            *group = key.zip(open).map(|(key, open)| Group { key, open: count(open) });
+        }
+    }
+    Ok(letter)
+}
+
+pub(super) fn settle(tx: &Transaction<'_>, fates: &[(Letter, Fate)]) -> Result<()> {
+    for (letter, fate) in fates {
+        for row in &letter.rows {
+            match fate {
+                Fate::Delivered => tx.prepare_cached("DELETE FROM outbox WHERE row = ?1")?.execute([row])?,
+                Fate::Retry { at, reason } => tx
+                    .prepare_cached(
+                        "UPDATE outbox SET due_at = ?2, attempts = attempts + 1, reason = ?3 WHERE row = ?1",
+                    )?
+                    .execute(params![row, ms(*at), reason])?,
+                Fate::Dead { reason } => tx
+                    .prepare_cached(
+                        "UPDATE outbox SET state = 3, attempts = attempts + 1, reason = ?2 WHERE row = ?1",
+                    )?
+                    .execute(params![row, reason])?,
+            };
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn unmute(tx: &Transaction<'_>, now: Instant) -> Result<()> {
+    let sql = "SELECT o.row, o.group_key, (
+            SELECT f.state <> 2 AND NOT EXISTS (
+                SELECT 1 FROM event l WHERE l.finding = f.id AND l.row > e.row)
+            FROM finding f JOIN event e ON e.row = o.event WHERE f.id = o.finding)
+        FROM outbox o WHERE o.state = ?1 AND o.due_at <= ?2";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut rows = statement.query([MUTED, ms(now)])?;
+    let mut ended: Vec<(i64, Option<String>, bool)> = vec![];
+    while let Some(row) = rows.next()? {
+        ended.push((row.get(0)?, row.get(1)?, row.get::<_, Option<bool>>(2)?.unwrap_or(false)));
+    }
+    for (row, group, holds) in ended {
+        if holds {
+            let state = if group.is_some() { WAITS } else { QUEUED };
+            tx.prepare_cached("UPDATE outbox SET state = ?2 WHERE row = ?1")?.execute([row, state])?;
+        } else {
+            tx.prepare_cached("DELETE FROM outbox WHERE row = ?1")?.execute([row])?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn counts(db: &Connection) -> Result<Vec<OutboxCount>> {
+    let sql = "SELECT sink, sum(state < 2), sum(state = 3), min(CASE WHEN state < 2 THEN created_at END)
+        FROM outbox GROUP BY sink ORDER BY sink";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok(OutboxCount {
+            sink: row.get(0)?,
+            waiting: count(row.get(1)?),
+            dead: count(row.get(2)?),
+            oldest: row.get::<_, Option<i64>>(3)?.map(at),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn dead(db: &Connection, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>> {
+    let sql = "SELECT row, sink, message, finding, created_at, attempts, reason FROM outbox
+        WHERE state = 3 AND (?1 IS NULL OR sink = ?1) ORDER BY row LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(params![sink, number(limit as u64)], |row| {
+        Ok(DeadLetter {
+            row: row.get(0)?,
+            sink: row.get(1)?,
+            message: row.get(2)?,
+            finding: row.get(3)?,
+            at: at(row.get(4)?),
+            attempts: row.get(5)?,
+            reason: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn replay(db: &Connection, sink: Option<&str>, now: Instant) -> Result<u64> {
+    let sql = "UPDATE outbox SET state = ?3, due_at = ?2 WHERE state = ?4 AND (?1 IS NULL OR sink = ?1)";
+    let n = db.execute(sql, params![sink, ms(now), QUEUED, DEAD])?;
+    Ok(n as u64)
+}
+
+pub(super) fn drop_others(db: &Connection, kept: &[String]) -> Result<u64> {
+    let kept = serde_json::to_string(kept).map_err(|e| StoreError::Other(e.to_string()))?;
+    let n = db.execute("DELETE FROM outbox WHERE sink NOT IN (SELECT value FROM json_each(?1))", [kept])?;
+    Ok(n as u64)
+}

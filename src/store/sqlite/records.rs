@@ -1,0 +1,488 @@
+//! The records of the sources: taking in a pull, its history, and finding records by the names they are tied to.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::model::life::Counts;
+
+/// From how many changed identities on it is cheaper to judge everything than to find out whom they touch.
+const MANY_IDENTITIES: u64 = 2_000;
+
+/// Takes in a pull within a transaction, which the caller ends as the result says.
+pub(super) fn ingest(
+    tx: &Transaction<'_>,
+    pull: &Pull<'_>,
+    feed: &mut Feed<'_>,
+    admit: &mut Admit<'_>,
+) -> Result<Ingested> {
+    let source = runs::source_number(tx, pull.source)?;
+    let mut taking = Taking {
+        tx,
+        pull,
+        source,
+        seen: Rows::default(),
+        of: BTreeMap::new(),
+        touch: Touch::new(tx),
+        others: others(tx, source)?,
+    };
+    for (kind, n) in counts_of(tx, source)? {
+        taking.of.insert(kind, Counts { before: n, ..Counts::default() });
+    }
+    feed(&mut |record| taking.record(&record))?;
+    taking.remove_unseen()?;
+    taking.touch_all_twins()?;
+    let Taking { mut of, touch, .. } = taking;
+    for c in of.values_mut() {
+        c.now = (c.before + c.added).saturating_sub(c.removed);
+    }
+    let difference = Difference { of };
+    if let Err(reason) = admit(&difference) {
+        return Ok(Ingested::Held { difference, reason });
+    }
+    let store = "INSERT INTO record_count (source, kind, count) VALUES (?1, ?2, ?3)
+        ON CONFLICT (source, kind) DO UPDATE SET count = excluded.count";
+    for (kind, c) in &difference.of {
+        tx.prepare_cached(store)?.execute(params![source, place(&RecordType::ALL, kind), number(c.now)])?;
+    }
+    touch.finish(pull.reader)?;
+    Ok(Ingested::Taken { difference, sha256: digest(tx, source)? })
+}
+
+/// Ends all records of a source.
+pub(super) fn retire(tx: &Transaction<'_>, run: u64, source: &str, reader: &Reader<'_>) -> Result<()> {
+    let settle: &Settle<'_> = &|_, _| false;
+    let pull = Pull { run, source, reader, settle };
+    ingest(tx, &pull, &mut |_| Ok(()), &mut |_| Ok(()))?;
+    tx.execute("DELETE FROM record_count WHERE source = (SELECT id FROM source WHERE name = ?1)", [source])?;
+    // The row stays while history speaks of it; that it is no longer a source shows in its state.
+    let gone = SourceState { id: source.to_owned(), ..SourceState::default() };
+    runs::save_source(tx, &gone)
+}
+
+/// A set of row numbers, one bit each: memory does not grow with what a source holds.
+#[derive(Default)]
+struct Rows {
+    bits: Vec<u64>,
+}
+
+impl Rows {
+    /// Whether the row was not in it yet.
+    fn add(&mut self, row: i64) -> bool {
+        let row = usize::try_from(row).unwrap_or(0);
+        if self.bits.len() <= row / 64 {
+            self.bits.resize(row / 64 + 1, 0);
+        }
+        let Some(word) = self.bits.get_mut(row / 64) else { return false };
+        let bit = 1 << (row % 64);
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    fn has(&self, row: i64) -> bool {
+        let row = usize::try_from(row).unwrap_or(0);
+        self.bits.get(row / 64).is_some_and(|word| word & (1 << (row % 64)) != 0)
+    }
+}
+
+/// A pull being taken in.
+struct Taking<'t> {
+    tx: &'t Transaction<'t>,
+    pull: &'t Pull<'t>,
+    source: i64,
+    /// Rows that the pull shows.
+    seen: Rows,
+    of: BTreeMap<RecordType, Counts>,
+    touch: Touch<'t>,
+    /// Other sources with records of a type.
+    others: Vec<(RecordType, i64)>,
+}
+
+/// The other sources that have identities or requests.
+fn others(db: &Connection, own: i64) -> Result<Vec<(RecordType, i64)>> {
+    let mut found = vec![];
+    for kind in [RecordType::Identity, RecordType::Request] {
+        let sql = "SELECT source FROM record_count WHERE kind = ?1 AND source <> ?2 AND count > 0";
+        let mut statement = db.prepare_cached(sql)?;
+        let rows = statement.query_map(params![place(&RecordType::ALL, &kind), own], |row| row.get(0))?;
+        for source in rows {
+            found.push((kind, source?));
+        }
+    }
+    Ok(found)
+}
+
+impl Taking<'_> {
+    fn counts(&mut self, kind: RecordType) -> &mut Counts {
+        self.of.entry(kind).or_default()
+    }
+
+    fn record(&mut self, record: &Prepared<'_>) -> Result<()> {
+        let own = hash([record.body.as_bytes()]);
+        let find =
+            "SELECT id, hash, from_run FROM record WHERE source = ?1 AND key = ?2 AND until_run IS NULL";
+        let found: Option<(i64, Hash, i64)> = self
+            .tx
+            .prepare_cached(find)?
+            .query_row(params![self.source, record.key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((row, held, from_run)) = found else {
+            self.counts(record.kind).added += 1;
+            self.touch.record(record, None)?;
+            self.touch_twins(record)?;
+            return self.insert(record, &own);
+        };
+        let first = self.seen.add(row);
+        if held == own {
+            return Ok(());
+        }
+        let old = self.body(row)?;
+        if !first && !(self.pull.settle)(&old, &record.body) {
+            return Ok(());
+        }
+        let before = (self.pull.reader)(&old);
+        self.touch.record(record, before.as_ref())?;
+        self.touch_twins(record)?;
+        if from_run == number(self.pull.run) {
+            // Another line of this very pull: it never was a version of its own.
+            self.forget(row, before.as_ref())?;
+            self.tx.prepare_cached("DELETE FROM record WHERE id = ?1")?.execute([row])?;
+        } else {
+            self.counts(record.kind).changed += 1;
+            self.end(row, before.as_ref())?;
+        }
+        self.insert(record, &own)
+    }
+
+    /// A record appeared, changed or went: what other sources say under the same key may stand now, or stand no more.
+    fn touch_twins(&mut self, record: &Prepared<'_>) -> Result<()> {
+        for source in self.others_with(record)? {
+            let find = "SELECT body FROM record WHERE source = ?1 AND key = ?2 AND until_run IS NULL";
+            let mut statement = self.tx.prepare_cached(find)?;
+            let other: Option<String> =
+                statement.query_row(params![source, record.key], |row| row.get(0)).optional()?;
+            if let Some(other) = other.and_then(|body| (self.pull.reader)(&body)) {
+                let remember = "INSERT OR IGNORE INTO twin (key) VALUES (?1)";
+                self.tx.prepare_cached(remember)?.execute([record.key])?;
+                self.touch.record(&other, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The other sources that may have a record of the same key. Most grants are of systems that one source alone knows.
+    fn others_with(&self, record: &Prepared<'_>) -> Result<Vec<i64>> {
+        let Some(system) = record.system.as_deref() else {
+            let of_kind = self.others.iter().filter(|(kind, _)| *kind == record.kind);
+            return Ok(of_kind.map(|(_, source)| *source).collect());
+        };
+        let sql = "SELECT source FROM system_held WHERE system = ?1 AND source <> ?2";
+        let mut statement = self.tx.prepare_cached(sql)?;
+        let rows = statement.query_map(params![system, self.source], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// This source was seen later than before: where another has records of the same key, others may stand now.
+    fn touch_all_twins(&mut self) -> Result<()> {
+        let sql = "SELECT r.body FROM twin t JOIN source s
+            JOIN record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL
+            WHERE EXISTS (SELECT 1 FROM record o WHERE o.source = ?1 AND o.key = t.key AND o.until_run IS NULL)";
+        let mut statement = self.tx.prepare_cached(sql)?;
+        let mut rows = statement.query([self.source])?;
+        while let Some(row) = rows.next()? {
+            if let Some(record) = (self.pull.reader)(text(row, 0)?) {
+                self.touch.record(&record, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn body(&self, row: i64) -> Result<String> {
+        let mut statement = self.tx.prepare_cached("SELECT body FROM record WHERE id = ?1")?;
+        Ok(statement.query_row([row], |row| row.get(0))?)
+    }
+
+    fn insert(&mut self, record: &Prepared<'_>, own: &Hash) -> Result<()> {
+        let sql =
+            "INSERT INTO record (source, kind, key, hash, from_run, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let kind = place(&RecordType::ALL, &record.kind);
+        self.tx.prepare_cached(sql)?.execute(params![
+            self.source,
+            kind,
+            record.key,
+            own,
+            number(self.pull.run),
+            record.body
+        ])?;
+        let row = self.tx.last_insert_rowid();
+        self.seen.add(row);
+        let mut tie =
+            self.tx.prepare_cached("INSERT OR IGNORE INTO tie (token, tie, record) VALUES (?1, ?2, ?3)")?;
+        for (kind, token) in &record.ties {
+            tie.execute(params![token, kind, row])?;
+        }
+        drop(tie);
+        self.hold(record.system.as_deref(), 1)
+    }
+
+    /// Ends a version: it was true until this run.
+    fn end(&mut self, row: i64, record: Option<&Prepared<'_>>) -> Result<()> {
+        self.forget(row, record)?;
+        let sql = "UPDATE record SET until_run = ?2 WHERE id = ?1";
+        self.tx.prepare_cached(sql)?.execute([row, number(self.pull.run)])?;
+        Ok(())
+    }
+
+    /// Lets a record no longer be found by its names.
+    fn forget(&mut self, row: i64, record: Option<&Prepared<'_>>) -> Result<()> {
+        let Some(record) = record else { return Ok(()) };
+        let mut untie =
+            self.tx.prepare_cached("DELETE FROM tie WHERE token = ?1 AND tie = ?2 AND record = ?3")?;
+        for (kind, token) in &record.ties {
+            untie.execute(params![token, kind, row])?;
+        }
+        drop(untie);
+        self.hold(record.system.as_deref(), -1)
+    }
+
+    /// Counts a grant on a system. The first and the last on a system change what can be said of requests for it.
+    fn hold(&mut self, system: Option<&str>, by: i64) -> Result<()> {
+        let Some(system) = system else { return Ok(()) };
+        let sql = "INSERT INTO system_held (system, source, count) VALUES (?1, ?2, ?3)
+            ON CONFLICT (system, source) DO UPDATE SET count = count + excluded.count RETURNING count";
+        let held = params![system, self.source, by];
+        let left: i64 = self.tx.prepare_cached(sql)?.query_row(held, |row| row.get(0))?;
+        if left == 0 {
+            let gone = "DELETE FROM system_held WHERE system = ?1 AND source = ?2";
+            self.tx.prepare_cached(gone)?.execute(params![system, self.source])?;
+        }
+        if left == 0 || left == by {
+            self.touch.all = true;
+        }
+        Ok(())
+    }
+
+    fn remove_unseen(&mut self) -> Result<()> {
+        let sql = "SELECT id, kind FROM record WHERE source = ?1 AND until_run IS NULL";
+        let mut gone = vec![];
+        let mut statement = self.tx.prepare_cached(sql)?;
+        let mut rows = statement.query([self.source])?;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            if !self.seen.has(id) {
+                gone.push((id, row.get::<_, i64>(1)?));
+            }
+        }
+        drop(rows);
+        drop(statement);
+        for (row, kind) in gone {
+            self.counts(word(&RecordType::ALL, kind)?).removed += 1;
+            let old = self.body(row)?;
+            let record = (self.pull.reader)(&old);
+            if let Some(record) = &record {
+                self.touch.record(record, None)?;
+                self.touch_twins(record)?;
+            }
+            self.end(row, record.as_ref())?;
+        }
+        Ok(())
+    }
+}
+
+/// Finds out which names must be judged again.
+struct Touch<'t> {
+    tx: &'t Transaction<'t>,
+    /// Everything.
+    all: bool,
+    /// Names whose claim moved: the identity behind them appeared, changed or went, and all that name them rest on it.
+    identities: u64,
+    moved: Vec<Token>,
+    claimed: Vec<Token>,
+}
+
+impl<'t> Touch<'t> {
+    fn new(tx: &'t Transaction<'t>) -> Self {
+        Self { tx, all: false, identities: 0, moved: vec![], claimed: vec![] }
+    }
+
+    /// A record appeared or went (`before` is none), or changed.
+    fn record(&mut self, record: &Prepared<'_>, before: Option<&Prepared<'_>>) -> Result<()> {
+        if self.all {
+            return Ok(());
+        }
+        match record.kind {
+            // Which absences prove something is asked in every run.
+            RecordType::Snapshot => return Ok(()),
+            RecordType::Exception => {
+                let check = record.check.iter().chain(before.and_then(|b| b.check.as_ref()));
+                let mark = "INSERT OR IGNORE INTO dirty SELECT home FROM finding WHERE check_name = ?1 AND home <> 0";
+                for check in check {
+                    self.tx.prepare_cached(mark)?.execute([check])?;
+                }
+            }
+            _ if record.catalogue => {
+                self.all = true;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let mut mark = self.tx.prepare_cached("INSERT OR IGNORE INTO dirty (token) VALUES (?1)")?;
+        let ties = || record.ties.iter().chain(before.iter().flat_map(|b| &b.ties));
+        for (_, token) in ties().filter(|(tie, _)| *tie != TIE_NAMES) {
+            mark.execute([token])?;
+        }
+        if record.kind == RecordType::Identity {
+            self.identities += 1;
+            let claims = |r: &Prepared<'_>| -> std::collections::BTreeSet<Token> {
+                r.ties.iter().filter(|(tie, _)| *tie == TIE_CLAIMS).map(|(_, token)| *token).collect()
+            };
+            let now = claims(record);
+            self.moved.extend(&now);
+            match before.map(claims) {
+                Some(before) => {
+                    self.moved.extend(&before);
+                    self.claimed.extend(before.symmetric_difference(&now));
+                }
+                None => self.claimed.extend(&now),
+            }
+            self.all = self.identities > MANY_IDENTITIES;
+        }
+        Ok(())
+    }
+
+    /// Follows the names of changed identities to all that rests on them.
+    fn finish(mut self, reader: &Reader<'_>) -> Result<()> {
+        if !self.all {
+            self.follow(reader)?;
+        }
+        if self.all { judging::mark_all(self.tx) } else { Ok(()) }
+    }
+
+    fn follow(&mut self, reader: &Reader<'_>) -> Result<()> {
+        let by_name = "SELECT r.kind, r.body FROM tie t JOIN record r ON r.id = t.record WHERE t.token = ?1 AND t.tie = ?2";
+        let mut statement = self.tx.prepare_cached(by_name)?;
+        let mut mark = self.tx.prepare_cached("INSERT OR IGNORE INTO dirty (token) VALUES (?1)")?;
+        self.moved.sort_unstable();
+        self.moved.dedup();
+        for token in &self.moved {
+            let mut rows = statement.query(params![token, TIE_NAMES])?;
+            while let Some(row) = rows.next()? {
+                let body: String = row.get(1)?;
+                let Some(record) = reader(&body) else { continue };
+                if record.catalogue {
+                    // Who owns a system or lends authority is asked by name: it matters only where the name moved.
+                    if self.claimed.contains(token) {
+                        self.all = true;
+                        return Ok(());
+                    }
+                    continue;
+                }
+                for (_, token) in record.ties.iter().filter(|(tie, _)| *tie != TIE_NAMES) {
+                    mark.execute([token])?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn counts_of(db: &Connection, source: i64) -> Result<Vec<(RecordType, u64)>> {
+    let mut statement = db.prepare_cached("SELECT kind, count FROM record_count WHERE source = ?1")?;
+    let rows = statement.query_map([source], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    rows.map(|row| {
+        let (kind, n) = row?;
+        Ok((word(&RecordType::ALL, kind)?, count(n)))
+    })
+    .collect()
+}
+
+/// SHA-256 over keys and hashes of the live records, in the order of the keys.
+fn digest(db: &Connection, source: i64) -> Result<String> {
+    let sql = "SELECT key, hash FROM record WHERE source = ?1 AND until_run IS NULL ORDER BY key";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([source])?;
+    let mut sha = Sha256::new();
+    while let Some(row) = rows.next()? {
+        sha.update(row.get_ref(0)?.as_blob().unwrap_or_default());
+        sha.update(row.get_ref(1)?.as_blob().unwrap_or_default());
+    }
+    Ok(sha.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+pub(super) fn catalogue(db: &Connection, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
+    let sql = "SELECT s.name, r.body FROM record r JOIN source s ON s.id = r.source
+        WHERE r.until_run IS NULL AND r.kind IN (1, 2, 3, 4, 5, 10, 11) ORDER BY r.id";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        show(text(row, 0)?, text(row, 1)?);
+    }
+    Ok(())
+}
+
+pub(super) fn tied(
+    db: &Connection,
+    ties: &[u8],
+    tokens: &[Token],
+    show: &mut dyn FnMut(i64, &str, &str),
+) -> Result<()> {
+    let sql = "SELECT r.id, s.name, r.body FROM tie t JOIN record r ON r.id = t.record JOIN source s ON s.id = r.source
+        WHERE t.token = ?1 AND t.tie = ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    for token in tokens {
+        for tie in ties {
+            let mut rows = statement.query(params![token, tie])?;
+            while let Some(row) = rows.next()? {
+                show(row.get(0)?, text(row, 1)?, text(row, 2)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn twins(db: &Connection, show: &mut dyn FnMut(i64, Hash)) -> Result<()> {
+    let sql = "SELECT r.id, r.key FROM twin t JOIN source s
+        JOIN record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        show(row.get(0)?, row.get(1)?);
+    }
+    Ok(())
+}
+
+pub(super) fn numbered(db: &Connection, rows: &[i64], show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
+    let sql = "SELECT r.id, s.name, r.body FROM record r JOIN source s ON s.id = r.source WHERE r.id = ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    for number in rows {
+        let mut rows = statement.query([number])?;
+        while let Some(row) = rows.next()? {
+            show(row.get(0)?, text(row, 1)?, text(row, 2)?);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn systems_held(db: &Connection) -> Result<Vec<String>> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT system FROM system_held ORDER BY system")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn at_run(db: &Connection, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
+    let sql = "SELECT s.name, r.body FROM record r JOIN source s ON s.id = r.source
+        WHERE r.from_run <= ?1 AND (r.until_run IS NULL OR r.until_run > ?1) ORDER BY r.source, r.key";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([run.map_or(i64::MAX, number)])?;
+    while let Some(row) = rows.next()? {
+        show(text(row, 0)?, text(row, 1)?);
+    }
+    Ok(())
+}
+
+fn text<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<&'r str> {
+    row.get_ref(column)?.as_str().map_err(|e| StoreError::Broken(e.to_string()))
+}

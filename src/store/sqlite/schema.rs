@@ -1,0 +1,38 @@
+//! The schema of the SQLite store, as the steps that lead to it. A step that was once released never changes; the next
+//! one is added below it. Going back is refused: an older program would not know what it must keep true.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::super::StoreError;
+
+/// The steps; the schema's version is their number.
+pub(super) const STEPS: &[&str] = &[include_str!("schema-1.sql")];
+
+/// Brings a store to the newest schema, each step in a transaction of its own.
+///
+/// # Errors
+/// When the store is newer than this program, or no store.
+pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    loop {
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let found: u32 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if found > known {
+            return Err(StoreError::Newer { found, known });
+        }
+        let application: i32 = tx.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+        let any: Option<i64> =
+            tx.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |row| row.get(0)).optional()?;
+        if application != APPLICATION && any.is_some() {
+            return Err(StoreError::Broken("the file is a database of another program".to_owned()));
+        }
+        let Some(step) = STEPS.get(found as usize) else { return Ok(()) };
+        tx.execute_batch(step)?;
+        tx.pragma_update(None, "application_id", APPLICATION)?;
+        tx.pragma_update(None, "user_version", found + 1)?;
+        tx.commit()?;
+    }
+}
+
+/// `CNTF`, so that a file tells what it is.
+const APPLICATION: i32 = 0x434e_5446;
