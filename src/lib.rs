@@ -22,6 +22,7 @@
 //! src/sink/        findings told to others, one file for each kind of receiver
 //! src/secret.rs    where a secret is, and fetching it
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
+//! src/schedule/    when a job is due: cron in a time zone, and what was missed
 //! src/config.rs    the configuration file
 //! src/cli/         one file for each command
 //! src/main.rs      calls `cli` and exits
@@ -61,6 +62,7 @@
 //! | `secret` | nothing | files, environment |
 //! | `sink` | `model`, `report`, `secret` | files, terminal, network, async |
 //! | `controls` | `model`, `judge` | files |
+//! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect` | files, clock |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
 //! | `main` | `cli` | environment, processes |
@@ -78,5 +80,6 @@ pub mod intake;
 pub mod judge;
 pub mod model;
 pub mod report;
+pub mod schedule;
 pub mod secret;
 pub mod sink;

@@ -20,6 +20,7 @@ mod pages;
 mod reference;
 mod report;
 mod samples;
+mod schedule;
 mod servicenow;
 mod tidy;
 mod worker;
