@@ -21,6 +21,7 @@ mod reference;
 mod report;
 mod samples;
 mod schedule;
+mod secrets;
 mod servicenow;
 mod tidy;
 mod worker;

@@ -46,14 +46,16 @@ pub fn slots(cron: &str, minutes: &[(i64, DateTime)]) -> Vec<i64> {
     let (month, mut weekday) = (field(month, 1, 12), field(weekday, 0, 7));
     weekday.holds[0] |= weekday.holds[7];
     let at = |number: i8| usize::try_from(number).unwrap();
-    let matches = |wall: DateTime| {
+    let on_day = |wall: DateTime| {
         let in_month = day.holds[at(wall.day())];
         let in_week = weekday.holds[at(wall.weekday().to_sunday_zero_offset())];
-        let on_day = if day.star || weekday.star { in_month && in_week } else { in_month || in_week };
+        if day.star || weekday.star { in_month && in_week } else { in_month || in_week }
+    };
+    let matches = |wall: DateTime| {
         minute.holds[at(wall.minute())]
             && hour.holds[at(wall.hour())]
             && month.holds[at(wall.month())]
-            && on_day
+            && on_day(wall)
     };
     let mut found = vec![];
     // The furthest the clock on the wall has ever been: what is not beyond it comes for the second time.
@@ -61,19 +63,20 @@ pub fn slots(cron: &str, minutes: &[(i64, DateTime)]) -> Vec<i64> {
     for &[(_, before), (second, wall)] in minutes.array_windows::<2>() {
         let one = |wall: DateTime| wall.checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
         let of_day = |wall: DateTime| i32::from(wall.hour()) * 60 + i32::from(wall.minute());
-        let left_out = (of_day(wall) - of_day(before) != 1).then(|| {
+        let left_out = (once_a_day && of_day(wall) - of_day(before) != 1).then(|| {
             std::iter::successors(Some(one(before)), |left| Some(one(*left))).take_while(|left| *left < wall)
         });
-        let again = wall <= furthest;
         let runs = if once_a_day {
-            !again && (matches(wall) || left_out.into_iter().flatten().any(matches))
+            (matches(wall) || left_out.into_iter().flatten().any(matches)) && wall > furthest
         } else {
             matches(wall)
         };
         if runs {
             found.push(second);
         }
-        furthest = furthest.max(wall);
+        if once_a_day {
+            furthest = furthest.max(wall);
+        }
     }
     found
 }
