@@ -22,6 +22,7 @@
 //! src/sink/        findings told to others, one file for each kind of receiver
 //! src/secret.rs    where a secret is, and fetching it
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
+//! src/log.rs       the log, in which no name does anything to a terminal
 //! src/schedule/    when a job is due: cron in a time zone, and what was missed
 //! src/config.rs    the configuration file
 //! src/cli/         one file for each command
@@ -62,6 +63,7 @@
 //! | `secret` | nothing | files, environment |
 //! | `sink` | `model`, `report`, `secret` | files, terminal, network, async |
 //! | `controls` | `model`, `judge` | files |
+//! | `log` | nothing | terminal, environment, clock |
 //! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect` | files, clock |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
@@ -78,6 +80,7 @@ pub mod connect;
 pub mod controls;
 pub mod intake;
 pub mod judge;
+pub mod log;
 pub mod model;
 pub mod report;
 pub mod schedule;

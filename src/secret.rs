@@ -16,6 +16,12 @@ use serde::de::{self, Deserialize, Deserializer};
 /// How large a secret may be, in bytes.
 const MAX_SECRET: u64 = 64 * 1024;
 
+/// What the mode of a file may not have: others than its owner must not read, write or run it.
+const OWNER_ONLY: u32 = 0o077;
+/// The same for a credential. systemd lets a unit with a user of its own read it through an access control list, which
+/// shows as the group's right to read; the folder around it is that unit's alone.
+const CREDENTIAL: u32 = 0o037;
+
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretRef {
@@ -109,7 +115,7 @@ impl SecretRef {
                 // The value itself must not get into the error, which `OsString` would put there.
                 value.into_string().map_err(|_| fail("it is not UTF-8".to_owned()))?
             }
-            Self::File(path) => read_private(&folder.join(path)).map_err(fail)?,
+            Self::File(path) => read_private(&folder.join(path), OWNER_ONLY).map_err(fail)?,
             Self::Credential(name) => {
                 let dir = environment("CREDENTIALS_DIRECTORY").ok_or_else(|| {
                     fail(
@@ -117,7 +123,7 @@ impl SecretRef {
                             .to_owned(),
                     )
                 })?;
-                read_private(&Path::new(&dir).join(name)).map_err(fail)?
+                read_private(&Path::new(&dir).join(name), CREDENTIAL).map_err(fail)?
             }
         };
         if text.len() as u64 > MAX_SECRET {
@@ -133,7 +139,7 @@ impl SecretRef {
 
 /// Reads a file that only its owner may read. It is opened once and then looked at, so that what was checked is what is
 /// read, and read to the limit and not to its end, so that a device or a pipe cannot fill the memory.
-fn read_private(path: &Path) -> Result<String, String> {
+fn read_private(path: &Path, forbidden: u32) -> Result<String, String> {
     let at = |e: &dyn fmt::Display| format!("{}: {e}", path.display());
     let file = std::fs::File::open(path).map_err(|e| at(&e))?;
     let metadata = file.metadata().map_err(|e| at(&e))?;
@@ -147,7 +153,7 @@ fn read_private(path: &Path) -> Result<String, String> {
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if mode & forbidden != 0 {
             let what =
                 format_args!("others than its owner may read it (mode {mode:03o}); run `chmod 600` on it");
             return Err(at(&what));

@@ -15,6 +15,7 @@ mod demo;
 mod engine;
 mod hostile;
 mod joins;
+mod log;
 mod ocsf;
 mod pages;
 mod reference;

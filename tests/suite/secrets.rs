@@ -118,6 +118,23 @@ fn a_file_that_others_may_read_is_refused() {
 
 #[cfg(unix)]
 #[test]
+fn a_credential_is_taken_as_systemd_hands_it_over() {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "token", CANARY.as_bytes());
+    let fetch = |mode| {
+        permit(&folder.path().join("token"), mode);
+        fetch("credential:token", Path::new(""), "CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap())
+    };
+    for mode in [0o400, 0o440] {
+        assert_eq!(fetch(mode).as_deref(), Ok(CANARY), "{mode:o}");
+    }
+    for mode in [0o444, 0o460, 0o404] {
+        assert!(fetch(mode).unwrap_err().contains(&format!("mode {mode:03o}")));
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn bytes_that_are_no_text_are_not_shown() {
     use std::os::unix::ffi::OsStringExt;
     let mut bytes = CANARY.as_bytes().to_vec();
