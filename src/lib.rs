@@ -23,6 +23,7 @@
 //! src/secret.rs    where a secret is, and fetching it
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
 //! src/log.rs       the log, in which no name does anything to a terminal
+//! src/serve/       health, readiness and metrics over HTTP
 //! src/schedule/    when a job is due: cron in a time zone, and what was missed
 //! src/config.rs    the configuration file
 //! src/cli/         one file for each command
@@ -64,6 +65,7 @@
 //! | `sink` | `model`, `report`, `secret` | files, terminal, network, async |
 //! | `controls` | `model`, `judge` | files |
 //! | `log` | nothing | terminal, environment, clock |
+//! | `serve` | `model` | network, async |
 //! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect` | files, clock |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
@@ -85,4 +87,5 @@ pub mod model;
 pub mod report;
 pub mod schedule;
 pub mod secret;
+pub mod serve;
 pub mod sink;

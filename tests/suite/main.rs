@@ -23,6 +23,7 @@ mod report;
 mod samples;
 mod schedule;
 mod secrets;
+mod serve;
 mod servicenow;
 mod tidy;
 mod worker;
