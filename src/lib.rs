@@ -24,6 +24,7 @@
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
 //! src/log.rs       the log, in which no name does anything to a terminal
 //! src/serve/       health, readiness and metrics over HTTP
+//! src/notify.rs    telling systemd that the service is ready, stops and still works
 //! src/schedule/    when a job is due: cron in a time zone, and what was missed
 //! src/config.rs    the configuration file
 //! src/cli/         one file for each command
@@ -66,6 +67,7 @@
 //! | `controls` | `model`, `judge` | files |
 //! | `log` | nothing | terminal, environment, clock |
 //! | `serve` | `model` | network, async |
+//! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect` | files, clock |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
@@ -84,6 +86,7 @@ pub mod intake;
 pub mod judge;
 pub mod log;
 pub mod model;
+pub mod notify;
 pub mod report;
 pub mod schedule;
 pub mod secret;

@@ -16,6 +16,7 @@ mod engine;
 mod hostile;
 mod joins;
 mod log;
+mod notify;
 mod ocsf;
 mod pages;
 mod reference;
