@@ -22,6 +22,7 @@
 //! src/sink/        findings told to others, one file for each kind of receiver
 //! src/secret.rs    where a secret is, and fetching it
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
+//! src/lock.rs      one process on one store
 //! src/log.rs       the log, in which no name does anything to a terminal
 //! src/serve/       health, readiness and metrics over HTTP
 //! src/notify.rs    telling systemd that the service is ready, stops and still works
@@ -65,6 +66,7 @@
 //! | `secret` | nothing | files, environment |
 //! | `sink` | `model`, `report`, `secret` | files, terminal, network, async |
 //! | `controls` | `model`, `judge` | files |
+//! | `lock` | nothing | files, processes |
 //! | `log` | nothing | terminal, environment, clock |
 //! | `serve` | `model` | network, async |
 //! | `notify` | nothing | network, environment, processes, clock |
@@ -84,6 +86,7 @@ pub mod connect;
 pub mod controls;
 pub mod intake;
 pub mod judge;
+pub mod lock;
 pub mod log;
 pub mod model;
 pub mod notify;

@@ -15,6 +15,7 @@ mod demo;
 mod engine;
 mod hostile;
 mod joins;
+mod lock;
 mod log;
 mod notify;
 mod ocsf;
