@@ -358,14 +358,12 @@ fn ratio([justified, unjustified, unknown]: &[u64; 3]) -> Option<f64> {
     (all > 0.0).then(|| number(*justified) / all)
 }
 
-/// A count as the metrics have it; exact up to 2^53.
-#[allow(clippy::cast_precision_loss, reason = "no count comes near 2^53")]
+/// A count as the metrics have it; exact up to 2^53, which no count comes near.
 fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// Milliseconds as seconds.
-#[allow(clippy::cast_precision_loss, reason = "the calendar ends before 2^53 milliseconds")]
+/// Milliseconds as seconds; exact, since the calendar ends before 2^53 of them.
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
 }
