@@ -25,6 +25,11 @@
 //! src/sink/        findings told to others, one file for each kind of receiver
 //! src/secret.rs    where a secret is, and fetching it
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
+//! src/lock.rs      one process on one store
+//! src/log.rs       the log, in which no name does anything to a terminal
+//! src/serve/       health, readiness and metrics over HTTP
+//! src/notify.rs    telling systemd that the service is ready, stops and still works
+//! src/schedule/    when a job is due: cron in a time zone, and what was missed
 //! src/config.rs    the configuration file
 //! src/cli/         one file for each command
 //! src/main.rs      calls `cli` and exits
@@ -67,6 +72,11 @@
 //! | `sink` | `model`, `report`, `secret` | files, terminal, network, async |
 //! | `engine` | `model`, `judge`, `alert`, `store`, `sink` | nothing |
 //! | `controls` | `model`, `judge` | files |
+//! | `lock` | nothing | files, processes |
+//! | `log` | nothing | terminal, environment, clock |
+//! | `serve` | `model` | network, async |
+//! | `notify` | nothing | network, environment, processes, clock |
+//! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect` | files, clock |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
 //! | `main` | `cli` | environment, processes |
@@ -84,8 +94,13 @@ pub mod controls;
 pub mod engine;
 pub mod intake;
 pub mod judge;
+pub mod lock;
+pub mod log;
 pub mod model;
+pub mod notify;
 pub mod report;
+pub mod schedule;
 pub mod secret;
+pub mod serve;
 pub mod sink;
 pub mod store;

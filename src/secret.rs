@@ -4,7 +4,9 @@
 //! only its owner may read; `env:NAME` a variable of the environment, which is the weakest of the three, since whatever
 //! the program starts inherits it.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -13,6 +15,12 @@ use serde::de::{self, Deserialize, Deserializer};
 
 /// How large a secret may be, in bytes.
 const MAX_SECRET: u64 = 64 * 1024;
+
+/// What the mode of a file may not have: others than its owner must not read, write or run it.
+const OWNER_ONLY: u32 = 0o077;
+/// The same for a credential. systemd lets a unit with a user of its own read it through an access control list, which
+/// shows as the group's right to read; the folder around it is that unit's alone.
+const CREDENTIAL: u32 = 0o037;
 
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,22 +95,40 @@ impl SecretRef {
     /// # Errors
     /// When it is not there, empty, too large, not UTF-8, or its file may be read by others than its owner.
     pub fn fetch(&self, folder: &Path) -> Result<SecretString, SecretError> {
+        self.fetch_with(folder, &|name| std::env::var_os(name))
+    }
+
+    /// [`SecretRef::fetch`] in an environment given as a function from the name of a variable to its value.
+    ///
+    /// # Errors
+    /// As [`SecretRef::fetch`].
+    pub fn fetch_with(
+        &self,
+        folder: &Path,
+        environment: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<SecretString, SecretError> {
         let fail = |why: String| SecretError(format!("the secret {self}: {why}"));
         let text = match self {
-            Self::Environment(name) => std::env::var(name).map_err(|_| {
-                fail("there is no such variable in the environment, or it is not UTF-8".to_owned())
-            })?,
-            Self::File(path) => read_private(&folder.join(path)).map_err(fail)?,
+            Self::Environment(name) => {
+                let value = environment(name)
+                    .ok_or_else(|| fail("there is no such variable in the environment".to_owned()))?;
+                // The value itself must not get into the error, which `OsString` would put there.
+                value.into_string().map_err(|_| fail("it is not UTF-8".to_owned()))?
+            }
+            Self::File(path) => read_private(&folder.join(path), OWNER_ONLY).map_err(fail)?,
             Self::Credential(name) => {
-                let dir = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+                let dir = environment("CREDENTIALS_DIRECTORY").ok_or_else(|| {
                     fail(
                         "$CREDENTIALS_DIRECTORY is not set; systemd sets it for a unit with LoadCredential="
                             .to_owned(),
                     )
                 })?;
-                read_private(&Path::new(&dir).join(name)).map_err(fail)?
+                read_private(&Path::new(&dir).join(name), CREDENTIAL).map_err(fail)?
             }
         };
+        if text.len() as u64 > MAX_SECRET {
+            return Err(fail(format!("{} bytes; a secret has at most {MAX_SECRET}", text.len())));
+        }
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {
             return Err(fail("it is empty".to_owned()));
@@ -111,9 +137,15 @@ impl SecretRef {
     }
 }
 
-fn read_private(path: &Path) -> Result<String, String> {
+/// Reads a file that only its owner may read. It is opened once and then looked at, so that what was checked is what is
+/// read, and read to the limit and not to its end, so that a device or a pipe cannot fill the memory.
+fn read_private(path: &Path, forbidden: u32) -> Result<String, String> {
     let at = |e: &dyn fmt::Display| format!("{}: {e}", path.display());
-    let metadata = std::fs::metadata(path).map_err(|e| at(&e))?;
+    let file = std::fs::File::open(path).map_err(|e| at(&e))?;
+    let metadata = file.metadata().map_err(|e| at(&e))?;
+    if !metadata.is_file() {
+        return Err(at(&"it is not a file"));
+    }
     if metadata.len() > MAX_SECRET {
         return Err(at(&format_args!("{} bytes; a secret has at most {MAX_SECRET}", metadata.len())));
     }
@@ -121,11 +153,13 @@ fn read_private(path: &Path) -> Result<String, String> {
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if mode & forbidden != 0 {
             let what =
                 format_args!("others than its owner may read it (mode {mode:03o}); run `chmod 600` on it");
             return Err(at(&what));
         }
     }
-    std::fs::read_to_string(path).map_err(|e| at(&e))
+    let mut bytes = vec![];
+    file.take(MAX_SECRET + 1).read_to_end(&mut bytes).map_err(|e| at(&e))?;
+    String::from_utf8(bytes).map_err(|_| at(&"it is not UTF-8"))
 }

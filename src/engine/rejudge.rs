@@ -38,12 +38,17 @@ impl Run<'_> {
         }
         let known = self.store.lives_at(&batch.homes)?;
         let mut known: HashMap<String, Life> = known.into_iter().map(|l| (l.id.clone(), l)).collect();
+        let mut told: HashSet<String> = HashSet::new();
         for place in 0..judgement.len() {
             let Some(home) = judgement.home(place).map(|h| name_token(&h)).filter(|h| homes.contains(h))
             else {
                 continue;
             };
             let Some(finding) = judgement.finding(place, &*self.rules.controls) else { continue };
+            // Two grants that differ only in the systems of their paths share an id; the first, and worst, stands for both.
+            if !told.insert(finding.id.clone()) {
+                continue;
+            }
             let old = match known.remove(&finding.id) {
                 Some(life) => Some(life),
                 // Kept under another name until now.
