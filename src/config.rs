@@ -10,9 +10,16 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::alert::mute::Mute;
+use crate::alert::{guard, life};
 use crate::connect::{Catalog, Connector, PullOptions};
+use crate::engine::Team;
 use crate::judge::{Accountability, Birthright, Checks, Settings};
-use crate::model::Instant;
+use crate::log::Log;
+use crate::model::{Duration, Instant};
+use crate::schedule::{Cadence, Schedule};
+use crate::serve::Serve;
+use crate::sink;
 
 /// How large a configuration file may be.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -34,6 +41,89 @@ pub struct Config {
     pub birthright: Vec<Birthright>,
     /// Who answers where no record names anybody.
     pub accountability: Accountability,
+    /// Where what is found is remembered. `run` always remembers; `reconcile` does when this table is there.
+    pub store: Option<StoreTable>,
+    /// When sources are pulled and everything is reconciled.
+    pub schedule: ScheduleTable,
+    /// How findings live, and what people are told.
+    pub alerts: Alerts,
+    /// When a pull that changes too much at once is held.
+    pub guard: guard::Limits,
+    /// What people are not told for a while.
+    pub mute: Vec<Mute>,
+    /// People who answer together.
+    pub team: Vec<Team>,
+    /// Where findings are told.
+    pub sink: Vec<sink::Entry>,
+    /// Health, readiness and metrics over HTTP; nothing is served when absent.
+    pub serve: Option<Serve>,
+    /// What is logged.
+    pub log: Log,
+    /// The folder of the file, from which relative paths start.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreTable {
+    /// The file; `counterfoil.db` when absent, in the folder that systemd gives the service (`$STATE_DIRECTORY`), else beside
+    /// the configuration.
+    pub path: Option<PathBuf>,
+    /// For how long what is over is kept: earlier versions of records, resolved findings, events (ISO 8601).
+    #[schemars(with = "String")]
+    pub keep: Duration,
+}
+
+impl Default for StoreTable {
+    fn default() -> Self {
+        Self { path: None, keep: Duration::days(400) }
+    }
+}
+
+/// `[schedule]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleTable {
+    /// When a source is pulled that has no `schedule` of its own; every hour when absent.
+    pub pull: Cadence,
+    /// When everything is reconciled; after every pull when absent.
+    pub reconcile: Option<Cadence>,
+}
+
+impl Default for ScheduleTable {
+    fn default() -> Self {
+        Self { pull: Cadence { every: Some(Duration::hours(1)), ..Cadence::default() }, reconcile: None }
+    }
+}
+
+/// `[alerts]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Alerts {
+    /// In how many runs in a row a finding must be absent before it is resolved; one whose grant is gone is resolved at once.
+    pub resolve_after: u32,
+    /// How many changes within `flapping_window` make a finding flap: it is then held open, and said so once.
+    pub flapping_changes: u32,
+    /// How long a finding must keep quiet to flap no more.
+    #[schemars(with = "String")]
+    pub flapping_window: Duration,
+    /// How far ahead an exception may end.
+    #[schemars(with = "String")]
+    pub max_exception: Duration,
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        let rules = life::Rules::default();
+        Self {
+            resolve_after: rules.resolve_after,
+            flapping_changes: u32::try_from(rules.flapping_changes).unwrap_or(4),
+            flapping_window: rules.flapping_window,
+            max_exception: rules.max_exception,
+        }
+    }
 }
 
 /// `[[source]]`: one export, or several that belong together.
@@ -49,6 +139,8 @@ pub struct Source {
     /// When the export was taken (RFC 3339 with an offset); the files' newest modification time when absent.
     #[schemars(with = "Option<String>")]
     pub taken_at: Option<Instant>,
+    /// When it is pulled; as `[schedule]` says when absent.
+    pub schedule: Option<Cadence>,
     /// Pass over bad rows and call the pull incomplete, instead of stopping at the first.
     #[serde(default)]
     pub skip_bad_rows: bool,
@@ -102,6 +194,7 @@ impl Config {
         for path in paths.chain(&mut config.connectors).chain(&mut config.controls) {
             *path = folder.join(&path);
         }
+        config.folder = folder.to_owned();
         Ok(config)
     }
 
@@ -126,7 +219,10 @@ impl Config {
                 "{file}: two sources have the id `{}`; each needs its own",
                 pair.first().unwrap_or(&"")
             ))),
-            None => Ok(config),
+            None => {
+                config.check_alerts().map_err(|e| ConfigError(format!("{file}: {e}")))?;
+                Ok(config)
+            }
         }
     }
 
@@ -138,6 +234,80 @@ impl Config {
             birthrights: self.birthright.clone(),
             accountability: self.accountability.clone(),
         }
+    }
+
+    /// Whether what is said of schedules, sinks, mutes and teams can be meant.
+    fn check_alerts(&self) -> Result<(), String> {
+        let mut ids: Vec<&str> = self.sink.iter().map(|s| s.id.as_str()).collect();
+        ids.sort_unstable();
+        if let Some(pair) = ids.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(format!("two sinks have the id `{}`; each needs its own", pair.first().unwrap_or(&"")));
+        }
+        for sink in &self.sink {
+            sink.kind().map_err(|e| e.to_string())?;
+            for check in sink.filter.checks.iter().chain(&sink.filter.except_checks) {
+                self.check_name(check).map_err(|e| format!("sink `{}`: {e}", sink.id))?;
+            }
+            for team in sink.filter.owners.iter().filter_map(|o| o.strip_prefix("team:")) {
+                if !self.team.iter().any(|t| t.id == team) {
+                    return Err(format!("sink `{}`: there is no [[team]] `{team}`", sink.id));
+                }
+            }
+        }
+        for (number, mute) in self.mute.iter().enumerate() {
+            let wrong = |e: String| format!("[[mute]] {}: {e}", number + 1);
+            if let Some(fault) = mute.fault() {
+                return Err(wrong(fault.to_owned()));
+            }
+            mute.checks.iter().try_for_each(|c| self.check_name(c)).map_err(wrong)?;
+        }
+        if let Some(serve) = &self.serve {
+            serve.check().map_err(|e| format!("[serve]: {e}"))?;
+        }
+        self.schedules().map(drop).map_err(|e| e.to_string())
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), String> {
+        match crate::judge::checks::by_name(name) {
+            Some(_) => Ok(()),
+            None => Err(format!("there is no check `{name}`; `counterfoil checks` lists them")),
+        }
+    }
+
+    /// The jobs of the daemon: `pull ID` for each source, and `reconcile` where that has times of its own.
+    ///
+    /// # Errors
+    /// When a cadence cannot be read.
+    pub fn schedules(&self) -> Result<Vec<Schedule>, ConfigError> {
+        let wrong = |e: crate::schedule::ScheduleError| ConfigError(e.to_string());
+        let mut all = vec![];
+        for s in &self.source {
+            let cadence = s.schedule.as_ref().unwrap_or(&self.schedule.pull);
+            all.push(Schedule::new(&format!("pull {}", s.id), cadence).map_err(wrong)?);
+        }
+        if let Some(cadence) = &self.schedule.reconcile {
+            all.push(Schedule::new("reconcile", cadence).map_err(wrong)?);
+        }
+        Ok(all)
+    }
+
+    /// How findings live.
+    #[must_use]
+    pub fn life(&self) -> life::Rules {
+        life::Rules {
+            resolve_after: self.alerts.resolve_after.max(1),
+            flapping_changes: self.alerts.flapping_changes as usize,
+            flapping_window: self.alerts.flapping_window,
+            max_exception: self.alerts.max_exception,
+        }
+    }
+
+    /// Where the store is. `state` is the folder that a service may write to, where there is one.
+    #[must_use]
+    pub fn store_path(&self, state: Option<&Path>) -> PathBuf {
+        let own = self.store.as_ref().and_then(|s| s.path.clone());
+        let folder = state.unwrap_or(&self.folder);
+        own.map_or_else(|| folder.join("counterfoil.db"), |path| self.folder.join(path))
     }
 
     /// The sources with their connectors and settings.

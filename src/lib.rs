@@ -77,7 +77,7 @@
 //! | `serve` | `model` | network, async |
 //! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
-//! | `config` | `model`, `judge`, `connect` | files, clock |
+//! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `sink`, `schedule`, `serve`, `log` | files, clock |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
 //! | `main` | `cli` | environment, processes |
 //!
