@@ -137,15 +137,16 @@ impl SecretRef {
     }
 }
 
-/// Reads a file that only its owner may read. It is opened once and then looked at, so that what was checked is what is
-/// read, and read to the limit and not to its end, so that a device or a pipe cannot fill the memory.
+/// Reads a file that only its owner may read. Its size and mode are those of the open file, so that what was checked is
+/// what is read; and it is read to the limit and not to its end, so that one that grows cannot fill the memory.
 fn read_private(path: &Path, forbidden: u32) -> Result<String, String> {
     let at = |e: &dyn fmt::Display| format!("{}: {e}", path.display());
-    let file = std::fs::File::open(path).map_err(|e| at(&e))?;
-    let metadata = file.metadata().map_err(|e| at(&e))?;
-    if !metadata.is_file() {
+    // Before it is opened: a pipe would keep us waiting for somebody to write.
+    if !std::fs::metadata(path).map_err(|e| at(&e))?.is_file() {
         return Err(at(&"it is not a file"));
     }
+    let file = std::fs::File::open(path).map_err(|e| at(&e))?;
+    let metadata = file.metadata().map_err(|e| at(&e))?;
     if metadata.len() > MAX_SECRET {
         return Err(at(&format_args!("{} bytes; a secret has at most {MAX_SECRET}", metadata.len())));
     }

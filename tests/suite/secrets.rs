@@ -64,6 +64,7 @@ fn a_secret_comes_from_a_file_a_credential_or_a_variable() {
     assert!(reference("env:COUNTERFOIL_TEST_NO_SUCH_VARIABLE").fetch(path).is_err());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_secret_that_cannot_be_had_says_why() {
     let folder = TempDir::new().unwrap();
@@ -73,6 +74,7 @@ fn a_secret_that_cannot_be_had_says_why() {
     write(&folder, "bytes", b"\xff\xfe");
     std::fs::create_dir(path.join("folder")).unwrap();
     permit(&path.join("folder"), 0o700);
+    assert!(std::process::Command::new("mkfifo").arg(path.join("pipe")).status().unwrap().success());
     let long = "x".repeat(64 * 1024 + 1);
     for (text, variable, value, part) in [
         ("file:missing", "", "", "missing: "),
@@ -80,6 +82,7 @@ fn a_secret_that_cannot_be_had_says_why() {
         ("file:large", "", "", "65537 bytes; a secret has at most 65536"),
         ("file:bytes", "", "", "it is not UTF-8"),
         ("file:folder", "", "", "it is not a file"),
+        ("file:pipe", "", "", "it is not a file"),
         ("credential:token", "", "", "$CREDENTIALS_DIRECTORY is not set"),
         ("credential:token", "CREDENTIALS_DIRECTORY", "/nonexistent", "/nonexistent/token: "),
         ("env:TOKEN", "", "", "there is no such variable"),

@@ -45,7 +45,7 @@ pub fn slots(cron: &str, minutes: &[(i64, DateTime)]) -> Vec<i64> {
     let (minute, hour, day) = (field(minute, 0, 59), field(hour, 0, 23), field(day, 1, 31));
     let (month, mut weekday) = (field(month, 1, 12), field(weekday, 0, 7));
     weekday.holds[0] |= weekday.holds[7];
-    let at = |number: i8| usize::try_from(number).unwrap();
+    let at = |number: i8| number as usize;
     let on_day = |wall: DateTime| {
         let in_month = day.holds[at(wall.day())];
         let in_week = weekday.holds[at(wall.weekday().to_sunday_zero_offset())];
@@ -61,17 +61,10 @@ pub fn slots(cron: &str, minutes: &[(i64, DateTime)]) -> Vec<i64> {
     // The furthest the clock on the wall has ever been: what is not beyond it comes for the second time.
     let mut furthest = minutes[0].1;
     for &[(_, before), (second, wall)] in minutes.array_windows::<2>() {
-        let one = |wall: DateTime| wall.checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
-        let of_day = |wall: DateTime| i32::from(wall.hour()) * 60 + i32::from(wall.minute());
-        let left_out = (once_a_day && of_day(wall) - of_day(before) != 1).then(|| {
-            std::iter::successors(Some(one(before)), |left| Some(one(*left))).take_while(|left| *left < wall)
-        });
-        let runs = if once_a_day {
-            (matches(wall) || left_out.into_iter().flatten().any(matches)) && wall > furthest
-        } else {
-            matches(wall)
-        };
-        if runs {
+        let runs =
+            matches(wall) || (once_a_day && jumps(before, wall) && left_out(before, wall).any(matches));
+        let again = once_a_day && wall <= furthest;
+        if runs && !again {
             found.push(second);
         }
         if once_a_day {
@@ -79,4 +72,17 @@ pub fn slots(cron: &str, minutes: &[(i64, DateTime)]) -> Vec<i64> {
         }
     }
     found
+}
+
+/// Whether the clock on the wall may have left something out; surely not when the day is one minute further.
+fn jumps(before: DateTime, wall: DateTime) -> bool {
+    let of_day = |wall: DateTime| i32::from(wall.hour()) * 60 + i32::from(wall.minute());
+    of_day(wall) - of_day(before) != 1
+}
+
+/// What the clock on the wall never showed between two minutes that follow each other.
+fn left_out(before: DateTime, wall: DateTime) -> impl Iterator<Item = DateTime> {
+    let next = |wall: DateTime| wall.checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
+    std::iter::successors(Some(next(before)), move |left| Some(next(*left)))
+        .take_while(move |left| *left < wall)
 }
