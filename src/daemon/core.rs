@@ -1,0 +1,233 @@
+//! The body of the loop: what is due at an instant is done. Nothing here waits or looks at a clock.
+
+use std::collections::BTreeMap;
+
+use super::setup::Setup;
+use crate::engine::{Engine, EngineError, Manifest, Order, Pulled};
+use crate::model::event::{HEARTBEAT_SCHEMA, Heartbeat, State, hashed};
+use crate::model::{Duration, Instant};
+use crate::schedule::Board;
+use crate::store::{NewNotice, Retention, Store, StoreError};
+
+/// How often old things are forgotten.
+const PRUNE_EVERY: Duration = Duration::days(1);
+/// The fact that holds the last slots done.
+const BOARD: &str = "schedule";
+/// The fact that says when old things were last forgotten.
+const PRUNED: &str = "pruned";
+/// The fact that says when each sink was last sent a sign of life.
+const HEARTBEATS: &str = "heartbeats";
+
+/// What the daemon does, without the waiting.
+pub struct Core {
+    engine: Engine,
+    board: Board,
+    setup: Setup,
+    keep: Duration,
+}
+
+/// What came of one look at the board.
+#[derive(Debug, Default)]
+pub struct Ticked {
+    /// The run, if there was one.
+    pub run: Option<Manifest>,
+    /// Signs of life that were put into the outbox.
+    pub heartbeats: u64,
+}
+
+impl Core {
+    /// A core on a store. `keep` says for how long what is over is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(store: Box<dyn Store>, mut setup: Setup, keep: Duration) -> Result<Self, StoreError> {
+        let rules = std::mem::replace(&mut setup.rules, empty_rules());
+        let mut core =
+            Self { engine: Engine::new(store, rules), board: Board::default(), setup, keep };
+        core.lay_board()?;
+        core.drop_other_sinks()?;
+        Ok(core)
+    }
+
+    /// Goes on with another configuration.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reload(&mut self, mut setup: Setup, keep: Duration) -> Result<(), StoreError> {
+        self.engine.set_rules(std::mem::replace(&mut setup.rules, empty_rules()));
+        self.setup = setup;
+        self.keep = keep;
+        self.lay_board()?;
+        self.drop_other_sinks()
+    }
+
+    fn lay_board(&mut self) -> Result<(), StoreError> {
+        let state = self.engine.store().meta(BOARD)?;
+        let state: BTreeMap<String, Instant> =
+            state.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        self.board = Board::new(self.setup.schedules.clone(), &state);
+        Ok(())
+    }
+
+    fn drop_other_sinks(&mut self) -> Result<(), StoreError> {
+        let dropped = self.engine.store().drop_other_sinks(&self.setup.sink_ids())?;
+        if dropped > 0 {
+            tracing::warn!(messages = dropped, "messages to sinks that are no longer configured were dropped");
+        }
+        Ok(())
+    }
+
+    /// What follows from the configuration, but for the rules, which the engine has.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The store.
+    pub fn store(&mut self) -> &mut dyn Store {
+        self.engine.store()
+    }
+
+    /// How long a source may be old.
+    #[must_use]
+    pub fn source_max_age(&self) -> Duration {
+        self.engine.rules().settings.checks.thresholds.source_max_age
+    }
+
+    /// When there will next be something to do.
+    #[must_use]
+    pub fn next_wake(&self, now: Instant) -> Option<Instant> {
+        self.board.next_wake(now)
+    }
+
+    /// Does everything that is due.
+    ///
+    /// # Errors
+    /// When the store fails, or the run is asked to stop: what is due stays due.
+    pub fn tick(
+        &mut self,
+        now: Instant,
+        stop: &dyn Fn() -> bool,
+        pull: &mut dyn FnMut(&str) -> Pulled,
+    ) -> Result<Ticked, EngineError> {
+        let mut ticked = Ticked { heartbeats: self.heartbeats(now)?, run: None };
+        self.engine.store().unmute(now)?;
+        self.prune(now)?;
+        let due = self.board.due(now);
+        for job in &due.set_back {
+            tracing::warn!(job = job.name, last = %job.last, "the clock was set back; the job goes on from now");
+        }
+        if due.jobs.is_empty() {
+            return Ok(ticked);
+        }
+        let sources: Vec<String> =
+            due.jobs.iter().filter_map(|job| job.name.strip_prefix("pull ").map(str::to_owned)).collect();
+        let judge = self.setup.judge_after_pull || due.jobs.iter().any(|job| job.name == "reconcile");
+        let order = Order { now, sources: &self.setup.sources, due: &sources, judge, stop };
+        ticked.run = Some(self.engine.run(&order, pull)?);
+        for job in &due.jobs {
+            self.board.done(&job.name, job.slot);
+        }
+        let state = serde_json::to_string(&self.board.state()).unwrap_or_default();
+        self.engine.store().set_meta(BOARD, &state)?;
+        Ok(ticked)
+    }
+
+    /// Pulls everything and reconciles, whatever the schedules say.
+    ///
+    /// # Errors
+    /// As [`Core::tick`].
+    pub fn reconcile(
+        &mut self,
+        now: Instant,
+        stop: &dyn Fn() -> bool,
+        pull: &mut dyn FnMut(&str) -> Pulled,
+    ) -> Result<Manifest, EngineError> {
+        self.engine.store().unmute(now)?;
+        let due: Vec<String> = self.setup.sources.iter().map(|s| s.id.clone()).collect();
+        let order = Order { now, sources: &self.setup.sources, due: &due, judge: true, stop };
+        self.engine.run(&order, pull)
+    }
+
+    fn prune(&mut self, now: Instant) -> Result<(), StoreError> {
+        let store = self.engine.store();
+        let last = store.meta(PRUNED)?.and_then(|text| text.parse::<Instant>().ok());
+        if last.is_some_and(|last| last <= now && now < last.plus(PRUNE_EVERY)) {
+            return Ok(());
+        }
+        let rows = store.prune(Retention { before: now.minus(self.keep) })?;
+        if rows > 0 {
+            tracing::info!(rows, "what is older than is kept was forgotten");
+        }
+        store.set_meta(PRUNED, &now.to_string())
+    }
+
+    /// Puts a sign of life into the outbox for every sink whose time has come.
+    fn heartbeats(&mut self, now: Instant) -> Result<u64, StoreError> {
+        let store = self.engine.store();
+        let last = store.meta(HEARTBEATS)?;
+        let mut last: BTreeMap<String, Instant> =
+            last.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let due: Vec<_> = self
+            .setup
+            .destinations
+            .iter()
+            .filter_map(|d| Some((d.id().to_owned(), d.heartbeat?)))
+            .filter(|(id, every)| last.get(id).is_none_or(|last| *last > now || last.plus(*every) <= now))
+            .collect();
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let mut beat = beat(store, now)?;
+        for (sink, every) in &due {
+            let queue = store.outbox()?.into_iter().find(|q| q.sink == *sink).unwrap_or_default();
+            beat.id = hashed("h1:", &format!("{sink}\n{now}"));
+            beat.waiting = queue.waiting;
+            beat.dead = queue.dead;
+            // Twice as long: one that is late is no alarm yet.
+            beat.next_within_s = every.ms().unsigned_abs() / 500;
+            let body = serde_json::to_string(&beat).unwrap_or_default();
+            let kind = "heartbeat".to_owned();
+            store.notify(&NewNotice { sink: sink.clone(), id: beat.id.clone(), kind, body, at: now })?;
+            last.insert(sink.clone(), now);
+        }
+        let ids = self.setup.sink_ids();
+        last.retain(|id, _| ids.contains(id));
+        store.set_meta(HEARTBEATS, &serde_json::to_string(&last).unwrap_or_default())?;
+        Ok(due.len() as u64)
+    }
+}
+
+/// What every sign of life says.
+fn beat(store: &dyn Store, now: Instant) -> Result<Heartbeat, StoreError> {
+    let mut open = BTreeMap::new();
+    for c in store.finding_counts()?.into_iter().filter(|c| c.state == State::Open) {
+        *open.entry(c.severity).or_default() += c.count;
+    }
+    let in_doubt = store.sources()?.into_iter().filter_map(|s| Some((s.id, s.trouble?.reason()))).collect();
+    Ok(Heartbeat {
+        schema: HEARTBEAT_SCHEMA.to_owned(),
+        id: String::new(),
+        time: now,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        last_run: store.runs(8)?.into_iter().find_map(|run| run.ended_at),
+        open,
+        doubtful_sources: in_doubt,
+        waiting: 0,
+        dead: 0,
+        next_within_s: 0,
+    })
+}
+
+fn empty_rules() -> crate::engine::Rules {
+    crate::engine::Rules {
+        settings: crate::judge::Settings::default(),
+        controls: Box::new(()),
+        life: crate::alert::life::Rules::default(),
+        guard: crate::alert::guard::Limits::default(),
+        mutes: vec![],
+        listeners: vec![],
+        teams: vec![],
+        threads: 1,
+    }
+}

@@ -1,0 +1,24 @@
+//! The daemon: the only loop. When something is due it pulls, judges and puts what has to be told into the outbox; beside
+//! it every sink empties its part of the outbox at its own pace.
+//!
+//! ```text
+//! clock ─▶ board: what is due ─▶ pulls ─▶ engine ─▶ store ─▶ outbox ─▶ one task for each sink ─▶ the world
+//!                                                    │
+//!                                                    └─▶ metrics, readiness
+//! ```
+//!
+//! [`Core`] is the loop's body without the waiting: the time is an argument, so that days can be played in seconds.
+
+mod core;
+mod post;
+mod pull;
+mod setup;
+mod status;
+mod watch;
+
+pub use core::{Core, Ticked};
+pub use post::{Destination, Pause, Post, Sent, deliver, resend};
+pub use pull::Puller;
+pub use setup::{Setup, SetupError};
+pub use status::refresh;
+pub use watch::{Ended, run};

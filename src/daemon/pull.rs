@@ -1,0 +1,73 @@
+//! Pulling one configured source: through its connector into a file without a name, so that nothing is left behind
+//! however the program ends.
+
+use std::io::{BufReader, BufWriter, Seek, SeekFrom, Write};
+
+use crate::config::Config;
+use crate::connect::{PullOptions, pull_files};
+use crate::engine::Pulled;
+
+/// Pulls the sources of a configuration.
+pub struct Puller<'c> {
+    config: &'c Config,
+    /// Called again and again while a pull goes on; `true` breaks it off.
+    stop: &'c dyn Fn() -> bool,
+}
+
+impl<'c> Puller<'c> {
+    /// Pulls the sources of this configuration until it is asked to stop.
+    #[must_use]
+    pub fn new(config: &'c Config, stop: &'c dyn Fn() -> bool) -> Self {
+        Self { config, stop }
+    }
+
+    /// What a source holds now.
+    #[must_use]
+    pub fn pull(&self, source: &str) -> Pulled {
+        match self.try_pull(source) {
+            Ok(pulled) => pulled,
+            Err(why) => Pulled::Failed(why),
+        }
+    }
+
+    fn try_pull(&self, source: &str) -> Result<Pulled, String> {
+        let prepared = self.config.sources().map_err(|e| e.to_string())?;
+        let prepared = prepared.into_iter().find(|p| p.options.source == source);
+        let prepared = prepared.ok_or_else(|| format!("there is no source `{source}`"))?;
+        prepared.check_files().map_err(|e| e.to_string())?;
+        let failed = |e: &dyn std::fmt::Display| format!("the pulled records could not be set aside: {e}");
+        let spool = tempfile::tempfile().map_err(|e| failed(&e))?;
+        let mut out = BufWriter::with_capacity(1 << 18, &spool);
+        // A map that is not built in runs as a process of its own: this program once more.
+        let options = PullOptions { worker: std::env::current_exe().ok(), ..prepared.options.clone() };
+        let mut lines: u64 = 0;
+        let mut sink = |line: &str| {
+            lines += 1;
+            if lines % 1024 == 0 && (self.stop)() {
+                return Err(std::io::Error::other("stopped"));
+            }
+            writeln!(out, "{line}")
+        };
+        let pulled = pull_files(
+            &prepared.connector,
+            &prepared.settings,
+            &options,
+            &prepared.files,
+            &mut sink,
+            &mut |_| drop((self.stop)()),
+        );
+        let summary = pulled.map_err(|e| e.to_string())?;
+        out.flush().map_err(|e| failed(&e))?;
+        drop(out);
+        tracing::debug!(source, rows = summary.rows, records = summary.records, "pulled");
+        for reject in &summary.rejects {
+            tracing::warn!(source, reject, "passed over");
+        }
+        let mut spool = spool;
+        spool.seek(SeekFrom::Start(0)).map_err(|e| failed(&e))?;
+        Ok(Pulled::Records {
+            taken_at: options.taken_at,
+            lines: Box::new(BufReader::with_capacity(1 << 18, spool)),
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! From a configuration to all that the daemon needs of it: rules, sources, sinks and schedules.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::post::Destination;
+use crate::config::{Config, ConfigError};
+use crate::controls::Controls;
+use crate::engine::{Listener, Rules, SourceSpec};
+use crate::model::RecordType;
+use crate::schedule::Schedule;
+use crate::sink::{Audience, SinkError};
+
+/// All that follows from a configuration.
+pub struct Setup {
+    /// What a run goes by.
+    pub rules: Rules,
+    /// The configured sources.
+    pub sources: Vec<SourceSpec>,
+    /// The sinks.
+    pub destinations: Vec<Arc<Destination>>,
+    /// When what runs.
+    pub schedules: Vec<Schedule>,
+    /// Whether a pull is followed by judging; otherwise that has times of its own.
+    pub judge_after_pull: bool,
+}
+
+/// Why nothing can run with a configuration.
+#[derive(Debug)]
+pub struct SetupError(pub String);
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SetupError {}
+
+impl From<ConfigError> for SetupError {
+    fn from(e: ConfigError) -> Self {
+        Self(e.to_string())
+    }
+}
+
+impl From<SinkError> for SetupError {
+    fn from(e: SinkError) -> Self {
+        Self(e.to_string())
+    }
+}
+
+impl Setup {
+    /// Puts everything together; secrets are fetched here.
+    ///
+    /// # Errors
+    /// The first thing in the configuration that cannot be: a connector, a setting, a secret, a sink.
+    pub fn new(config: &Config, controls: Controls, threads: usize) -> Result<Self, SetupError> {
+        let mut sources = vec![];
+        for prepared in config.sources()? {
+            let provides = prepared.connector.provides(&prepared.settings);
+            let known = RecordType::ALL.into_iter().filter(|t| provides.contains(t.as_str())).collect();
+            sources.push(SourceSpec { id: prepared.options.source, provides: known });
+        }
+        let mut destinations = vec![];
+        for entry in &config.sink {
+            let (kind, settings) = entry.kind()?;
+            let wrong = |e: SinkError| SetupError(format!("sink `{}`: {e}", entry.id));
+            let sink = settings.build(&config.folder).map_err(wrong)?;
+            let heartbeat = entry.heartbeat.or_else(|| sink.heartbeat_every()).filter(|d| d.ms() > 0);
+            let listener =
+                Listener { id: entry.id.clone(), audience: sink.audience(), filter: entry.filter.clone() };
+            destinations.push(Arc::new(Destination { kind, listener, heartbeat, sink }));
+        }
+        let rules = Rules {
+            settings: config.settings(),
+            controls: Box::new(controls),
+            life: config.life(),
+            guard: config.guard,
+            mutes: config.mute.clone(),
+            listeners: destinations.iter().map(|d| d.listener.clone()).collect(),
+            teams: config.team.clone(),
+            threads,
+        };
+        let (schedules, judge_after_pull) = (config.schedules()?, config.schedule.reconcile.is_none());
+        Ok(Self { rules, sources, destinations, schedules, judge_after_pull })
+    }
+
+    /// The ids of the sinks.
+    #[must_use]
+    pub fn sink_ids(&self) -> Vec<String> {
+        self.destinations.iter().map(|d| d.listener.id.clone()).collect()
+    }
+
+    /// Whether somebody is told grouped and muted.
+    #[must_use]
+    pub fn tells_people(&self) -> bool {
+        self.rules.listeners.iter().any(|l| l.audience == Audience::People)
+    }
+}
