@@ -1,0 +1,7 @@
+//! Sinks: one exam that each of them sits against a strict double of its receiver, and what is particular to one.
+
+pub mod contract;
+pub mod samples;
+pub mod stub;
+
+mod webhook;
