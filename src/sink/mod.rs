@@ -190,4 +190,6 @@ macro_rules! sinks {
 sinks! {
     file
     webhook
+    splunk
+    elastic
 }

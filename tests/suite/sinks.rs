@@ -4,4 +4,6 @@ pub mod contract;
 pub mod samples;
 pub mod stub;
 
+mod elastic;
+mod splunk;
 mod webhook;
