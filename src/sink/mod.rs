@@ -21,6 +21,7 @@ mod document;
 mod filter;
 mod guard;
 mod http;
+mod wording;
 
 pub use document::{Format, Part, parts, whole};
 pub use filter::Filter;
@@ -192,4 +193,7 @@ sinks! {
     webhook
     splunk
     elastic
+    sentinel
+    pagerduty
+    slack
 }

@@ -5,5 +5,8 @@ pub mod samples;
 pub mod stub;
 
 mod elastic;
+mod pagerduty;
+mod sentinel;
+mod slack;
 mod splunk;
 mod webhook;
