@@ -196,4 +196,5 @@ sinks! {
     sentinel
     pagerduty
     slack
+    alertmanager
 }

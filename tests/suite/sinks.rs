@@ -4,6 +4,7 @@ pub mod contract;
 pub mod samples;
 pub mod stub;
 
+mod alertmanager;
 mod elastic;
 mod pagerduty;
 mod sentinel;
