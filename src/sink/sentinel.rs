@@ -5,7 +5,8 @@
 //! `seq`, `run` (int), `initial` (boolean) and `finding` (dynamic); a column that it does not declare is dropped without a
 //! word. `id` may not be the name of a column in a table, so that the rule has to rename it:
 //! `transformKql: "source | project-rename EventId = id"`. Digests and signs of life have the columns of their own kind,
-//! told apart by `schema`. Azure cuts a value after 64 KB.
+//! told apart by `schema`. Azure cuts a value after 64 KB, and puts its own time where `TimeGenerated` is more than two days
+//! old; `time` stays.
 //!
 //! Who asks is an application in Entra, by client id and secret, which the rule grants *Monitoring Metrics Publisher*.
 //! Its token is kept until five minutes before it ends; when it is not accepted, a new one is asked for once.
