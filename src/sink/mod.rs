@@ -1,5 +1,5 @@
 //! Sinks: one file for each place that findings are told to. The settings of a sink stand beside it; a sink is one file
-//! and one line in [`sinks!`].
+//! and one line in `sinks!`.
 //!
 //! ```text
 //! outbox ── batch of messages ─▶ Sink::send ── one receipt for each ─▶ outbox
@@ -11,14 +11,25 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 
-mod filter;
+use secrecy::SecretString;
 
+mod batch;
+mod document;
+mod filter;
+mod guard;
+mod http;
+mod wording;
+
+pub use document::{Format, Part, parts, whole};
 pub use filter::Filter;
+pub use http::Connection;
 
 use crate::model::event::Message;
 use crate::model::{Duration, Instant};
+use crate::secret::SecretRef;
 
 /// A future that can be sent between threads.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Vec<Receipt>> + Send + 'a>>;
@@ -73,8 +84,24 @@ pub trait Sink: Send + Sync + fmt::Debug {
     fn limits(&self) -> Limits;
 
     /// Sends messages, in their order; one receipt for each, in the same order. `now` is the time to put on what is
-    /// sent, where the receiver asks for one. Must not hold anything across two calls but connections.
+    /// sent, where the receiver asks for one. Must not hold anything across two calls but connections, and what lets it
+    /// in until when.
     fn send<'a>(&'a self, batch: &'a [Message<'a>], now: Instant) -> Sending<'a>;
+
+    /// How often it is sent a sign of life where the configuration does not say; `None`: never. Programs miss one within
+    /// the hour; people would stop reading.
+    fn heartbeat_every(&self) -> Option<Duration> {
+        match self.audience() {
+            Audience::Machines => Some(Duration::hours(1)),
+            Audience::People => Some(Duration::days(1)),
+        }
+    }
+
+    /// How often all findings that are open must be told again, for a receiver that forgets what it does not hear of;
+    /// `None`: once is enough.
+    fn resends_open(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Why a sink cannot be set up: the configuration is wrong, or a secret is not there.
@@ -89,13 +116,18 @@ impl fmt::Display for SinkError {
 
 impl std::error::Error for SinkError {}
 
+/// Fetches a secret.
+fn secret(reference: &SecretRef, folder: &Path) -> Result<SecretString, SinkError> {
+    reference.fetch(folder).map_err(|e| SinkError(e.to_string()))
+}
+
 /// What every sink's settings can do.
 pub trait Settings {
     /// Sets the sink up. `folder` is what relative paths and secrets in files start from.
     ///
     /// # Errors
     /// Says which setting is wrong, or which secret cannot be had.
-    fn build(&self, folder: &std::path::Path) -> Result<Box<dyn Sink>, SinkError>;
+    fn build(&self, folder: &Path) -> Result<Box<dyn Sink>, SinkError>;
 }
 
 /// Declares the sinks: a module for each, and one optional table for each in `[[sink]]`.
@@ -158,4 +190,11 @@ macro_rules! sinks {
 
 sinks! {
     file
+    webhook
+    splunk
+    elastic
+    sentinel
+    pagerduty
+    slack
+    alertmanager
 }

@@ -27,5 +27,6 @@ mod schedule;
 mod secrets;
 mod serve;
 mod servicenow;
+mod sinks;
 mod tidy;
 mod worker;
