@@ -14,7 +14,9 @@ use rust_embed::RustEmbed;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::judge::ControlSource;
 use crate::model::finding::ControlRef;
+use crate::model::record::Kind;
 
 /// Largest file read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -109,6 +111,12 @@ struct Entry {
     #[serde(default)]
     identity_kinds: Vec<Spanned<String>>,
     checks: Vec<Spanned<String>>,
+}
+
+impl ControlSource for Controls {
+    fn controls(&self, check: &str, subject: Option<Kind>) -> Vec<ControlRef<'_>> {
+        self.for_check(check, subject.map(Kind::as_str))
+    }
 }
 
 impl Controls {

@@ -30,6 +30,7 @@
 //! src/serve/       health, readiness and metrics over HTTP
 //! src/notify.rs    telling systemd that the service is ready, stops and still works
 //! src/schedule/    when a job is due: cron in a time zone, and what was missed
+//! src/daemon/      the only loop: what is due is done, and every sink empties its part of the outbox
 //! src/config.rs    the configuration file
 //! src/cli/         one file for each command
 //! src/main.rs      calls `cli` and exits
@@ -78,6 +79,7 @@
 //! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `sink`, `schedule`, `serve`, `log` | files, clock |
+//! | `daemon` | `model`, `alert`, `judge`, `connect`, `controls`, `config`, `engine`, `store`, `sink`, `schedule`, `serve`, `lock`, `notify` | files, clock, environment, processes, async |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
 //! | `main` | `cli` | environment, processes |
 //!
@@ -91,6 +93,7 @@ pub mod cli;
 pub mod config;
 pub mod connect;
 pub mod controls;
+pub mod daemon;
 pub mod engine;
 pub mod intake;
 pub mod judge;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Done, Outcome, STDOUT, fault, writing};
-use crate::controls::Controls;
+use crate::controls::{ControlError, Controls};
 use crate::judge::checks;
 
 /// `counterfoil checks [NAME]`
@@ -20,12 +20,12 @@ pub(super) struct Checks {
 }
 
 /// The framework references, built in or with a folder in their place.
-pub(super) fn controls(folder: Option<&std::path::Path>) -> Result<Controls, super::Stop> {
+pub(super) fn controls(folder: Option<&std::path::Path>) -> Result<Controls, ControlError> {
     let names: Vec<&str> = checks::all().map(|c| c.name).collect();
-    Ok(match folder {
-        Some(folder) => Controls::load(folder, &names)?,
-        None => Controls::embedded(&names)?,
-    })
+    match folder {
+        Some(folder) => Controls::load(folder, &names),
+        None => Controls::embedded(&names),
+    }
 }
 
 impl Checks {

@@ -4,14 +4,20 @@
 //! status: 0 done; 1 done, and a finding is at or above `--fail-on`; 2 the input, the configuration or the usage
 //! is at fault.
 
+mod accept;
+mod approve;
 mod checks;
 mod config;
 mod connectors;
 mod demo;
 mod generate;
+mod outbox;
 pub mod progress;
 mod pull;
 mod reconcile;
+mod remember;
+mod run;
+mod store;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -34,6 +40,18 @@ enum Command {
     Demo(demo::Demo),
     /// Judge records, or the sources of a configuration, once.
     Reconcile(Box<reconcile::Reconcile>),
+    /// Watch: pull on schedules, judge what changed, tell it to the sinks.
+    Run(run::Run),
+    /// Accept a finding for a time.
+    Accept(accept::Accept),
+    /// Let a pull pass that was held because it changes so much.
+    Approve(approve::Approve),
+    /// What waits to be told, and what was given up.
+    #[command(subcommand)]
+    Outbox(outbox::Command),
+    /// Look after what is remembered.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Print one source's records as JSON lines.
     Pull(pull::Pull),
     /// List the connectors, or print the page of one.
@@ -93,6 +111,11 @@ fn writing(what: &str) -> impl Fn(io::Error) -> Stop + '_ {
 
 const STDOUT: &str = "standard output";
 
+/// Prints a line that was asked for.
+fn say(line: impl fmt::Display) -> Result<(), Stop> {
+    writeln!(io::stdout(), "{line}").map_err(writing(STDOUT))
+}
+
 /// Says something on standard error; when that is closed there is nobody to tell.
 fn note(message: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "counterfoil: {message}");
@@ -111,6 +134,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(demo) => demo.run(),
         Command::Reconcile(reconcile) => reconcile.run(),
+        Command::Run(run) => run.run(),
+        Command::Accept(accept) => accept.run(),
+        Command::Approve(approve) => approve.run(),
+        Command::Outbox(outbox) => outbox.run(),
+        Command::Store(store) => store.run(),
         Command::Pull(pull) => pull.run(),
         Command::Connectors(connectors) => connectors.run(),
         Command::Checks(checks) => checks.run(),

@@ -13,10 +13,9 @@ use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
 use crate::config::{Config, instant};
 use crate::controls::Controls;
 use crate::intake::{self, Rejects, Source, Taken};
-use crate::judge::{ControlSource, Judgement, World, judge};
+use crate::judge::{Judgement, World, judge};
 use crate::model::Instant;
-use crate::model::finding::{ControlRef, Severity};
-use crate::model::record::Kind;
+use crate::model::finding::Severity;
 use crate::report::{self, Format, Head, Standings, Style, Summary};
 
 /// How many findings one thread renders at a time.
@@ -124,6 +123,9 @@ impl Reconcile {
     /// Runs, and below a table says what to try next: commands, and what each shows.
     pub(super) fn run_and_suggest(self, hints: Vec<(String, String)>) -> Outcome {
         let config = self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+        if self.records.is_empty() && remembers(&config) {
+            return super::remember::reconcile(&config, self.config.as_deref(), &self.how);
+        }
         let now = self.how.now.unwrap_or_else(|| instant(SystemTime::now()));
         let mut rejects = self.skip_bad_records.then(|| Rejects::at(&self.rejects));
         let sources = if self.records.is_empty() {
@@ -144,12 +146,26 @@ impl Reconcile {
 }
 
 impl How {
-    fn threads(&self) -> usize {
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.map_or_else(processors, usize::from)
+    pub(super) fn threads(&self) -> usize {
+        threads(self.threads)
     }
 
-    fn format(&self) -> Format {
+    /// How findings are shown.
+    pub(super) fn options(&self, terminal: bool) -> report::Options {
+        let (no_color, term) = (std::env::var("NO_COLOR").ok(), std::env::var("TERM").ok());
+        let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0));
+        let mut options = report::Options {
+            style: Style::choose(terminal, no_color.as_deref(), term.as_deref(), width),
+            rows: if self.rows == 0 { usize::MAX } else { self.rows },
+            ..report::Options::default()
+        };
+        if let Some(class) = report::ocsf::Class::ALL.into_iter().find(|c| c.uid() == self.ocsf_class) {
+            options.ocsf.class = class;
+        }
+        options
+    }
+
+    pub(super) fn format(&self) -> Format {
         match self.format {
             Some(FormatWord::Table) => Format::Table,
             Some(FormatWord::Jsonl) => Format::Jsonl,
@@ -159,6 +175,17 @@ impl How {
             None => Format::Jsonl,
         }
     }
+}
+
+/// Whether a configuration asks for what is found to be remembered and told.
+fn remembers(config: &Config) -> bool {
+    config.store.is_some() || !config.sink.is_empty()
+}
+
+/// As many threads as were asked for, else as many as there are processors.
+pub(super) fn threads(asked: Option<u16>) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    asked.map_or_else(processors, usize::from)
 }
 
 /// Pulls every source of a configuration into one file of records. The file has no name: however the program ends,
@@ -228,12 +255,6 @@ pub(super) fn conclude(
     Ok(if failing { Done::Failing } else { Done::Well })
 }
 
-impl ControlSource for Controls {
-    fn controls(&self, check: &str, subject: Option<Kind>) -> Vec<ControlRef<'_>> {
-        self.for_check(check, subject.map(Kind::as_str))
-    }
-}
-
 fn write_verdicts(judgement: &Judgement<'_>, path: &Path) -> Result<(), Stop> {
     let shown = path.display().to_string();
     let mut out = BufWriter::with_capacity(1 << 18, File::create(path).map_err(writing(&shown))?);
@@ -262,17 +283,7 @@ fn write_findings(
         out.flush().map_err(writing(STDOUT))?;
         return Ok(worst);
     }
-    let (no_color, term) = (std::env::var("NO_COLOR").ok(), std::env::var("TERM").ok());
-    let width = terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0));
-    let mut options = report::Options {
-        style: Style::choose(terminal, no_color.as_deref(), term.as_deref(), width),
-        rows: if how.rows == 0 { usize::MAX } else { how.rows },
-        ..report::Options::default()
-    };
-    if let Some(class) = report::ocsf::Class::ALL.into_iter().find(|c| c.uid() == how.ocsf_class) {
-        options.ocsf.class = class;
-    }
-    let mut writer = report::writer(how.format(), options, out);
+    let mut writer = report::writer(how.format(), how.options(terminal), out);
     let mut worst = None;
     writer.begin(&Head::new(now)).map_err(writing(STDOUT))?;
     for finding in judgement.findings(controls) {

@@ -54,7 +54,7 @@ impl<'c> Puller<'c> {
             &options,
             &prepared.files,
             &mut sink,
-            &mut |_| drop((self.stop)()),
+            &mut |_| _ = (self.stop)(),
         );
         let summary = pulled.map_err(|e| e.to_string())?;
         out.flush().map_err(|e| failed(&e))?;

@@ -1,0 +1,42 @@
+//! `approve`: a pull that was held because it changes so much is let pass.
+
+use clap::Args;
+
+use super::store::Configured;
+use super::{Done, Outcome, fault, note};
+use crate::model::life::Trouble;
+use crate::store::Store;
+
+/// `counterfoil approve --run N`
+#[derive(Debug, Args)]
+pub(super) struct Approve {
+    /// The run whose pulls are held, as the finding about the source names it.
+    #[arg(long, value_name = "RUN")]
+    run: u64,
+    #[command(flatten)]
+    configured: Configured,
+}
+
+impl Approve {
+    pub(super) fn run(self) -> Outcome {
+        let (_, mut store) = self.configured.open()?;
+        let mut approved = 0;
+        for mut source in store.sources()? {
+            if let Some(Trouble::Held { run, before, now, .. }) = source.trouble
+                && run == self.run
+            {
+                source.approved = Some(now);
+                store.save_source(&source)?;
+                note(format_args!(
+                    "source `{}`: from {before} records to about {now} is approved; its next pull passes",
+                    source.id
+                ));
+                approved += 1;
+            }
+        }
+        if approved == 0 {
+            return Err(fault(format!("no pull of run {} is held; `counterfoil store show` lists what is", self.run)));
+        }
+        Ok(Done::Well)
+    }
+}

@@ -1,0 +1,183 @@
+//! `reconcile` with a store: one run of the daemon, started by hand. The sources are pulled, findings move, alerts are
+//! queued and delivered; what is open is printed.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration as Span, Instant as Tick, SystemTime};
+
+use super::reconcile::How;
+use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
+use crate::config::{Config, instant};
+use crate::daemon::{Core, Pause, Post, Puller, Setup, deliver};
+use crate::engine::{Manifest, PullOutcome};
+use crate::lock::ProcessLock;
+use crate::log::Log;
+use crate::model::Instant;
+use crate::model::event::State;
+use crate::model::finding::{Finding, Severity, Verdict};
+use crate::report::{self, Head, Standings, Summary};
+use crate::store::{KeptVerdict, Sqlite, Store};
+
+/// How long sinks are waited for.
+const PATIENCE: Span = Span::from_secs(60);
+
+pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outcome {
+    // What goes wrong is said; what goes well is for the table.
+    let level = if config.log == Log::default() { "warn".to_owned() } else { config.log.level.clone() };
+    crate::log::start(&Log { level, ..config.log.clone() })?;
+    if config.source.is_empty() {
+        let file = file.unwrap_or(Path::new("the configuration")).display();
+        return Err(fault(format!("{file}: has no [[source]]; add one, or give --records FILE")));
+    }
+    let path = super::store::path(config);
+    let _lock = ProcessLock::take(&path)?;
+    let controls = super::checks::controls(config.controls.as_deref())?;
+    let setup = Setup::new(config, controls, how.threads())?;
+    let destinations = setup.destinations.clone();
+    let keep = config.store.clone().unwrap_or_default().keep;
+    let mut core = Core::new(Box::new(Sqlite::open(&path)?), setup, keep)?;
+    let now = how.now.unwrap_or_else(|| instant(SystemTime::now()));
+    let stop = || false;
+    let puller = Puller::new(config, &stop);
+    let manifest = core.reconcile(now, &stop, &mut |source| puller.pull(source))?;
+    tell(&manifest);
+    if !destinations.is_empty() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let post = Post::new(Box::new(Sqlite::open(&path)?));
+        let until = Tick::now() + PATIENCE;
+        for to in &destinations {
+            let mut pause = Pause::default();
+            // A sink that takes nothing is left for the next run.
+            while pause.failures == 0 && Tick::now() < until {
+                let sent = runtime.block_on(deliver(&post, to, &mut pause, instant(SystemTime::now()).max(now)))?;
+                if sent.taken + sent.refused + sent.later == 0 {
+                    break;
+                }
+            }
+        }
+        for queue in core.store().outbox()?.iter().filter(|q| q.waiting + q.dead > 0) {
+            note(format_args!(
+                "sink `{}`: {} messages wait for the next run, {} were given up",
+                queue.sink, queue.waiting, queue.dead
+            ));
+        }
+    }
+    if let Some(path) = &how.verdicts {
+        write_verdicts(core.store(), path)?;
+    }
+    let worst = write_findings(core.store(), how, now)?;
+    let failing = how.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= Severity::from(limit)));
+    Ok(if failing { Done::Failing } else { Done::Well })
+}
+
+/// Says what came of the run, where a person should know.
+fn tell(manifest: &Manifest) {
+    for source in &manifest.sources {
+        if let PullOutcome::Taken { difference, .. } = &source.outcome {
+            let t = difference.total();
+            let n = [t.now, t.added, t.removed, t.changed];
+            let [now, added, removed, changed] = n;
+            note(format_args!(
+                "source `{}`: {now} records ({added} new, {removed} gone, {changed} changed)",
+                source.id
+            ));
+        }
+    }
+    let events = ["create", "update", "close"].map(|a| manifest.events.get(a).copied().unwrap_or(0));
+    let [new, changed, resolved] = events;
+    let frozen = match manifest.frozen {
+        0 => String::new(),
+        n => format!("; {n} keep still while a source is in doubt"),
+    };
+    note(format_args!("run {}: {new} findings new, {changed} changed, {resolved} resolved{frozen}", manifest.run));
+}
+
+fn write_verdicts(store: &dyn Store, path: &Path) -> Result<(), Stop> {
+    let shown = path.display().to_string();
+    let mut kept: Vec<KeptVerdict> = vec![];
+    store.verdicts(&mut |v| kept.push(v))?;
+    let order = |v: &KeptVerdict| {
+        (v.system.clone(), v.account.clone(), v.entitlement.clone(), v.scope.clone(), v.path.clone())
+    };
+    kept.sort_by_cached_key(order);
+    let mut out = BufWriter::with_capacity(1 << 18, File::create(path).map_err(writing(&shown))?);
+    for v in kept {
+        let verdict = Verdict {
+            system: v.system.into(),
+            account: v.account.into(),
+            entitlement: v.entitlement.into(),
+            scope: v.scope.map(Into::into),
+            path: serde_json::from_str(&v.path)?,
+            subject: v.subject.into(),
+            standing: v.standing,
+            verdict: v.standing.outcome(),
+            request: v.request.map(|(source, id)| crate::model::finding::RequestKey {
+                source: source.into(),
+                id: id.into(),
+            }),
+            recheck_at: v.recheck_at,
+        };
+        serde_json::to_writer(&mut out, &verdict).map_err(|e| writing(&shown)(e.into()))?;
+        out.write_all(b"\n").map_err(writing(&shown))?;
+    }
+    out.flush().map_err(writing(&shown))
+}
+
+/// Prints what is open; the worst severity of those that nobody accepted.
+fn write_findings(store: &dyn Store, how: &How, now: Instant) -> Result<Option<Severity>, Stop> {
+    let mut findings: Vec<Finding<'static>> = vec![];
+    let mut broken = None;
+    store.lives(&[State::Open, State::Accepted], &mut |life| match serde_json::from_str::<Finding<'static>>(&life.body) {
+        Ok(mut finding) => {
+            finding.now = now;
+            if life.state == State::Accepted {
+                finding.exception = life.acceptance.map(|a| crate::model::finding::ExceptionView {
+                    accepted_by: a.by.into(),
+                    reason: a.reason.into(),
+                    expires_at: a.until,
+                });
+            }
+            findings.push(finding);
+        }
+        Err(e) => broken = Some(e),
+    })?;
+    if let Some(e) = broken {
+        return Err(fault(format!("what the store keeps of a finding cannot be read: {e}")));
+    }
+    findings.sort_by_cached_key(|f| {
+        let grant = f.grant.as_ref();
+        let text = |s: Option<&std::borrow::Cow<'_, str>>| s.map(|s| s.clone().into_owned());
+        (
+            std::cmp::Reverse(f.severity),
+            f.check.clone().into_owned(),
+            [
+                text(grant.map(|g| &g.system)),
+                text(grant.map(|g| &g.account)),
+                text(grant.map(|g| &g.entitlement)),
+                text(grant.and_then(|g| g.scope.as_ref())),
+                text(f.request.as_ref().map(|r| &r.id)),
+            ],
+            f.id.clone(),
+        )
+    });
+    let stdout = io::stdout();
+    let terminal = stdout.is_terminal();
+    let out = BufWriter::with_capacity(1 << 18, stdout.lock());
+    let mut writer = report::writer(how.format(), how.options(terminal), out);
+    let mut worst = None;
+    writer.begin(&Head::new(now)).map_err(writing(STDOUT))?;
+    for finding in &findings {
+        if finding.exception.is_none() {
+            worst = worst.max(Some(finding.severity));
+        }
+        writer.finding(finding).map_err(writing(STDOUT))?;
+    }
+    let mut standings = Standings::default();
+    for (_, standing, n) in store.standings()? {
+        standings.add(standing, n);
+    }
+    let summary = Summary { standings: Some(standings), ..Summary::default() };
+    writer.end(&summary).map_err(writing(STDOUT))?;
+    Ok(worst)
+}

@@ -1,0 +1,110 @@
+//! `store`: looking after what is remembered.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::{Args, Subcommand};
+
+use super::{Done, Outcome, Stop, fault, note};
+use crate::config::{Config, instant};
+use crate::store::{Retention, Sqlite, Store};
+
+/// `counterfoil store …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Copy the store to a new file, while it may be in use.
+    Backup(Backup),
+    /// Forget what is older than is kept: ended records, resolved findings, their events.
+    Prune(Configured),
+    /// Say what the store holds.
+    Show(Configured),
+}
+
+/// `counterfoil store backup FILE`
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    /// The new file.
+    file: PathBuf,
+    #[command(flatten)]
+    configured: Configured,
+}
+
+/// Which store.
+#[derive(Debug, Args)]
+pub(super) struct Configured {
+    /// The configuration that says where the store is.
+    #[arg(long, value_name = "FILE", default_value = "counterfoil.toml", env = "COUNTERFOIL_CONFIG")]
+    pub(super) config: PathBuf,
+}
+
+impl Configured {
+    /// The configuration, and its store, which must be there.
+    pub(super) fn open(&self) -> Result<(Config, Sqlite), Stop> {
+        let config = Config::load(&self.config)?;
+        let path = path(&config);
+        if !path.exists() {
+            return Err(fault(format!(
+                "{}: there is no store yet; `counterfoil run` and `counterfoil reconcile` begin one",
+                path.display()
+            )));
+        }
+        Ok((config, Sqlite::open(&path)?))
+    }
+}
+
+/// Where the store of a configuration is.
+pub(super) fn path(config: &Config) -> PathBuf {
+    let state = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+    config.store_path(state.as_deref())
+}
+
+impl Command {
+    pub(super) fn run(self) -> Outcome {
+        match self {
+            Self::Backup(backup) => backup.run(),
+            Self::Prune(configured) => prune(&configured),
+            Self::Show(configured) => show(&configured),
+        }
+    }
+}
+
+impl Backup {
+    fn run(self) -> Outcome {
+        let (_, store) = self.configured.open()?;
+        store.backup(Path::new(&self.file))?;
+        note(format_args!("the store is copied to {}", self.file.display()));
+        Ok(Done::Well)
+    }
+}
+
+fn prune(configured: &Configured) -> Outcome {
+    let (config, mut store) = configured.open()?;
+    let keep = config.store.unwrap_or_default().keep;
+    let rows = store.prune(Retention { before: instant(SystemTime::now()).minus(keep) })?;
+    note(format_args!("{rows} rows older than {keep} were forgotten"));
+    Ok(Done::Well)
+}
+
+fn show(configured: &Configured) -> Outcome {
+    let (_, store) = configured.open()?;
+    let runs = store.runs(1)?;
+    if let Some(run) = runs.first() {
+        let ended = run.ended_at.map_or("not ended".to_owned(), |t| format!("ended {t}"));
+        super::say(format_args!("run {}, begun {}, {ended}", run.id, run.started_at))?;
+    }
+    for source in store.sources()?.iter().filter(|s| s.tried_at.is_some()) {
+        let taken = source.taken_at.map_or("never read".to_owned(), |t| format!("read as of {t}"));
+        let trouble = source.trouble.as_ref().map(|t| format!("; {}", t.reason())).unwrap_or_default();
+        super::say(format_args!("source {}: {} records, {taken}{trouble}", source.id, source.records))?;
+    }
+    let mut grants = 0;
+    for (_, _, n) in store.standings()? {
+        grants += n;
+    }
+    super::say(format_args!("{grants} grants"))?;
+    for state in crate::model::event::State::ALL {
+        let n: u64 = store.finding_counts()?.iter().filter(|c| c.state == state).map(|c| c.count).sum();
+        super::say(format_args!("{n} findings {}", state.as_str()))?;
+    }
+    Ok(Done::Well)
+}
