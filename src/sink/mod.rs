@@ -14,6 +14,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 mod filter;
+mod lines;
 
 pub use filter::Filter;
 

@@ -21,5 +21,6 @@ mod reference;
 mod report;
 mod samples;
 mod servicenow;
+mod sinks;
 mod tidy;
 mod worker;

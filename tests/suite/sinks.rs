@@ -1,0 +1,4 @@
+//! Sinks: what each writes or sends, against real receivers where one can be started.
+
+mod file;
+mod sample;
