@@ -74,8 +74,24 @@ pub trait Sink: Send + Sync + fmt::Debug {
     fn limits(&self) -> Limits;
 
     /// Sends messages, in their order; one receipt for each, in the same order. `now` is the time to put on what is
-    /// sent, where the receiver asks for one. Must not hold anything across two calls but connections.
+    /// sent, where the receiver asks for one. Must not hold anything across two calls but connections, and what lets it
+    /// in until when.
     fn send<'a>(&'a self, batch: &'a [Message<'a>], now: Instant) -> Sending<'a>;
+
+    /// How often it is sent a sign of life where the configuration does not say; `None`: never. Programs miss one within
+    /// the hour; people would stop reading.
+    fn heartbeat_every(&self) -> Option<Duration> {
+        match self.audience() {
+            Audience::Machines => Some(Duration::hours(1)),
+            Audience::People => Some(Duration::days(1)),
+        }
+    }
+
+    /// How often all findings that are open must be told again, for a receiver that forgets what it does not hear of;
+    /// `None`: once is enough.
+    fn resends_open(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Why a sink cannot be set up: the configuration is wrong, or a secret is not there.

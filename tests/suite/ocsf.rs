@@ -3,8 +3,9 @@
 
 mod schema;
 
+use counterfoil::model::event::{Activity, Cause, EVENT_SCHEMA, Event, State, event_id};
 use counterfoil::model::finding::Finding;
-use counterfoil::report::ocsf::{Class, Options as Ocsf};
+use counterfoil::report::ocsf::{Class, Options as Ocsf, event_line};
 use counterfoil::report::{Format, Options, Summary};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -59,6 +60,49 @@ fn what_is_accepted_is_suppressed_and_says_why() {
     let at = findings.iter().position(|f| f.exception.is_some()).unwrap();
     let event = events(Class::IamAnalysis, false, &findings).swap_remove(at);
     assert_eq!((&event["status_id"], &event["comment"]), (&json!(3), &json!("seasonal work, back in July")));
+}
+
+#[test]
+fn every_event_is_valid_and_tells_what_happened() {
+    let life = [
+        (Activity::Create, State::Open, (1, "Create"), (1, "New")),
+        (Activity::Update, State::Accepted, (2, "Update"), (3, "Suppressed")),
+        (Activity::Close, State::Resolved, (3, "Close"), (4, "Resolved")),
+    ];
+    for finding in sample::findings() {
+        for (seq, (activity, state, told, status)) in (1..).zip(life) {
+            let event = Event {
+                schema: EVENT_SCHEMA.into(),
+                id: event_id(&finding.id, 1, seq),
+                activity,
+                cause: Cause::Changed,
+                state,
+                episode: 1,
+                seq,
+                first_seen: sample::at("2026-05-01T00:00:00Z"),
+                time: sample::at("2026-06-02T00:00:00.5Z"),
+                run: 7,
+                initial: false,
+                finding: finding.clone(),
+            };
+            for class in Class::ALL {
+                let line = event_line(&event, Ocsf { class, incident: true }).unwrap();
+                assert!(!line.contains('\n'));
+                let line: Value = serde_json::from_str(&line).unwrap();
+                assert_eq!(faults(&line), Vec::<String>::new(), "{class} {}", finding.check);
+                assert_eq!((&line["activity_id"], &line["activity_name"]), (&json!(told.0), &json!(told.1)));
+                assert_eq!(line["type_uid"], json!(u32::from(class.uid()) * 100 + told.0));
+                assert_eq!((&line["status_id"], &line["status"]), (&json!(status.0), &json!(status.1)));
+                assert_eq!(line["time"], json!(event.time.unix_ms()));
+                assert_eq!(line["finding_info"]["first_seen_time"], json!(event.first_seen.unix_ms()));
+                assert_eq!(line["metadata"]["uid"], json!(event.id));
+                assert_eq!(line["unmapped"]["event"]["cause"], json!("changed"));
+                if class == Class::Compliance {
+                    assert_eq!(line["compliance"]["status"] == "Pass", state == State::Resolved);
+                }
+            }
+        }
+    }
 }
 
 #[test]

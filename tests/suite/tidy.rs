@@ -137,6 +137,7 @@ const RULES: &[Rule] = &[
             (Append("tests/suite/new.rs", "//! A test that never runs.\n"), "no `mod new;` leads to it"),
             (Append("tests/suite/tidy/new.rs", "//! A test that never runs.\n"), "no `mod new;` leads to it"),
             (Append("src/model/new/mod.rs", "//! Dead.\n"), "no `mod new;` leads to it"),
+            (Append("src/sink/new.rs", "//! A sink that nobody can set up.\n"), "no `mod new;` leads to it"),
             (
                 Replace("tests/suite/main.rs", "\nmod pages;", "\n// mod pages;"),
                 "tests/suite/pages.rs: no `mod pages;`",

@@ -1,4 +1,4 @@
-//! The event: which part of a finding goes where.
+//! The event: which part of a finding goes where, and what is told of it.
 
 use serde::Serialize;
 
@@ -7,10 +7,86 @@ use super::object::{
     control_tags, priority, severity, timestamp, web,
 };
 use super::{Class, Options, VERSION};
+use crate::model::Instant;
+use crate::model::event::{Activity, Cause, Event as Told, State};
 use crate::model::finding::Finding;
 
-/// The only activity of a run without a memory: each finding is told as new.
-const CREATE: u8 = 1;
+/// What is told of a finding, apart from the finding.
+pub(super) struct Telling<'a> {
+    uid: String,
+    activity: Activity,
+    state: State,
+    time: Instant,
+    /// When it was first seen, which only a run with a memory knows.
+    first_seen: Option<Instant>,
+    life: Option<Life<'a>>,
+}
+
+/// Where an event stands in the life of its finding; the schema has no place for it.
+#[derive(Serialize)]
+pub(super) struct Life<'a> {
+    id: &'a str,
+    cause: Cause,
+    state: State,
+    episode: u32,
+    seq: u32,
+    run: u64,
+    initial: bool,
+}
+
+impl<'a> Telling<'a> {
+    /// Of a run without a memory: each finding is told as new, and the same one judged at the same instant under the
+    /// same id.
+    pub(super) fn of_finding(f: &Finding<'_>) -> Self {
+        Self {
+            uid: format!("{}@{}", f.id, f.now),
+            activity: Activity::Create,
+            state: if f.exception.is_some() { State::Accepted } else { State::Open },
+            time: f.now,
+            first_seen: None,
+            life: None,
+        }
+    }
+
+    /// Of an event.
+    pub(super) fn of_event(e: &'a Told<'_>) -> Self {
+        let life = Life {
+            id: &e.id,
+            cause: e.cause,
+            state: e.state,
+            episode: e.episode,
+            seq: e.seq,
+            run: e.run,
+            initial: e.initial,
+        };
+        Self {
+            uid: e.id.clone(),
+            activity: e.activity,
+            state: e.state,
+            time: e.time,
+            first_seen: Some(e.first_seen),
+            life: Some(life),
+        }
+    }
+
+    /// `activity_name` and `activity_id`.
+    fn activity(&self) -> (&'static str, u8) {
+        match self.activity {
+            Activity::Create => ("Create", 1),
+            Activity::Update => ("Update", 2),
+            Activity::Close => ("Close", 3),
+        }
+    }
+
+    /// `status` and `status_id`.
+    fn status(&self) -> (&'static str, u8) {
+        match self.state {
+            State::Open => ("New", 1),
+            State::Accepted => ("Suppressed", 3),
+            State::Resolved => ("Resolved", 4),
+        }
+    }
+}
 
 /// An event of any of the three classes; attributes a class has not are `None` or empty and left out.
 #[derive(Serialize)]
@@ -83,7 +159,7 @@ struct Product<'a> {
     version: &'a str,
 }
 
-/// `finding_info`. When a finding was first seen only a run with a memory knows, so it is left out here.
+/// `finding_info`.
 #[derive(Serialize)]
 struct FindingInfo<'a> {
     uid: &'a str,
@@ -92,6 +168,8 @@ struct FindingInfo<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     types: Vec<&'static str>,
     analytic: Analytic<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_seen_time: Option<i64>,
     last_seen_time: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     src_url: Option<&'a str>,
@@ -133,16 +211,18 @@ struct Incident<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The event of a finding. `version` is the product's, `category` the family of the check.
+    /// The event that tells of a finding. `version` is the product's, `category` the family of the check.
     pub(super) fn of(
         f: &'a Finding<'a>,
+        telling: Telling<'a>,
         options: Options,
         version: &'a str,
         category: Option<&'static str>,
     ) -> Self {
         let Options { class, incident } = options;
         let (severity, severity_id) = severity(f.severity);
-        let (status, status_id) = if f.exception.is_some() { ("Suppressed", 3) } else { ("New", 1) };
+        let (status, status_id) = telling.status();
+        let (activity_name, activity_id) = telling.activity();
         let iam = class == Class::IamAnalysis;
         let user = User::of(f);
         let mut applications: Vec<Application<'a>> = Application::of(f).into_iter().collect();
@@ -161,15 +241,15 @@ impl<'a> Event<'a> {
             applications.clear();
         }
         Self {
-            activity_id: CREATE,
-            activity_name: "Create",
+            activity_id,
+            activity_name,
             category_uid: 2,
             category_name: "Findings",
             class_uid: class.uid(),
             class_name: class.name(),
-            type_uid: u32::from(class.uid()) * 100 + u32::from(CREATE),
-            type_name: format!("{}: Create", class.name()),
-            time: timestamp(f.now),
+            type_uid: u32::from(class.uid()) * 100 + u32::from(activity_id),
+            type_name: format!("{}: {activity_name}", class.name()),
+            time: timestamp(telling.time),
             timezone_offset: 0,
             severity_id,
             severity,
@@ -179,10 +259,11 @@ impl<'a> Event<'a> {
             status_detail: (!f.reasons.is_empty()).then(|| f.reasons.join("; ")),
             message: &f.message,
             comment: f.exception.as_ref().map(|e| e.reason.as_ref()),
-            metadata: Metadata::of(f, incident, version),
-            finding_info: FindingInfo::of(f, category),
+            metadata: Metadata::of(f, &telling, incident, version),
+            finding_info: FindingInfo::of(f, &telling, category),
             remediation: Remediation { desc: &f.remediation },
-            compliance: (class == Class::Compliance).then(|| Compliance::of(f)),
+            compliance: (class == Class::Compliance)
+                .then(|| Compliance::of(f, telling.state == State::Resolved)),
             user: user.filter(|_| iam),
             resources: Resource::of(f).into_iter().collect(),
             applications,
@@ -190,30 +271,30 @@ impl<'a> Event<'a> {
             access_analysis_result: access,
             evidences: if iam { Vec::new() } else { Evidence::all(f) },
             incident: incident.then(|| Incident::of(f)),
-            unmapped: Unmapped::of(f),
+            unmapped: Unmapped::of(f, telling.life),
         }
     }
 }
 
 impl<'a> Metadata<'a> {
-    fn of(f: &'a Finding<'_>, incident: bool, version: &'a str) -> Self {
+    fn of(f: &'a Finding<'_>, telling: &Telling<'_>, incident: bool, version: &'a str) -> Self {
         Self {
             version: VERSION,
             product: Product { uid: "counterfoil", name: "Counterfoil", vendor_name: "Counterfoil", version },
             profiles: if incident { &["incident"] } else { &[] },
-            uid: format!("{}@{}", f.id, f.now),
+            uid: telling.uid.clone(),
             correlation_uid: &f.id,
             event_code: &f.check,
             log_name: "findings",
             log_provider: "counterfoil",
             log_version: &f.schema,
-            original_time: f.now.to_string(),
+            original_time: telling.time.to_string(),
         }
     }
 }
 
 impl<'a> FindingInfo<'a> {
-    fn of(f: &'a Finding<'_>, category: Option<&'static str>) -> Self {
+    fn of(f: &'a Finding<'_>, telling: &Telling<'_>, category: Option<&'static str>) -> Self {
         let mut data_sources: Vec<&str> = f.evidence.iter().filter_map(|e| e.source.as_deref()).collect();
         data_sources.sort_unstable();
         data_sources.dedup();
@@ -223,6 +304,7 @@ impl<'a> FindingInfo<'a> {
             desc: &f.message,
             types: category.into_iter().collect(),
             analytic: Analytic { kind: "Rule", type_id: 1, uid: &f.check, name: &f.title, category },
+            first_seen_time: telling.first_seen.map(timestamp),
             last_seen_time: timestamp(f.now),
             src_url: f.request.as_ref().and_then(web),
             data_sources,

@@ -13,6 +13,7 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 use super::{Head, Summary, Writer, write_line};
+use crate::model::event::Event;
 use crate::model::finding::Finding;
 
 /// The version of the schema, as it stands in `metadata.version`.
@@ -83,6 +84,17 @@ pub struct Options {
     pub incident: bool,
 }
 
+/// One thing that happened to a finding, as one line of JSON without its end. What finds the finding again is
+/// `finding_info.uid`, what tells a second delivery is `metadata.uid`: the event's id.
+///
+/// # Errors
+/// None that an event could cause; only what the serializer may say.
+pub fn event_line(event: &Event<'_>, options: Options) -> serde_json::Result<String> {
+    let telling = event::Telling::of_event(event);
+    let version = env!("CARGO_PKG_VERSION");
+    serde_json::to_string(&event::Event::of(&event.finding, telling, options, version, None))
+}
+
 /// One event a line.
 pub struct Events<W> {
     out: W,
@@ -109,7 +121,9 @@ impl<W: Write> Writer for Events<W> {
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         self.buffer.clear();
         let category = (self.category)(&finding.check);
-        write_line(&event::Event::of(finding, self.options, &self.version, category), &mut self.buffer)?;
+        let telling = event::Telling::of_finding(finding);
+        let event = event::Event::of(finding, telling, self.options, &self.version, category);
+        write_line(&event, &mut self.buffer)?;
         self.out.write_all(&self.buffer)
     }
 

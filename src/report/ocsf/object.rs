@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::event::Life;
 use crate::model::Instant;
 use crate::model::finding::{
     Accountable, ControlRef, EvidenceView, ExceptionView, Finding, GrantView, RequestView, Role, Severity,
@@ -205,9 +206,14 @@ struct Check<'a> {
 }
 
 impl<'a> Compliance<'a> {
-    pub(super) fn of(f: &'a Finding<'_>) -> Self {
-        // A finding about a source says that something could not be looked at: no control failed by that.
-        let (status, status_id) = if f.source.is_some() { ("Warning", 2) } else { ("Fail", 3) };
+    /// `resolved`: the finding no longer holds.
+    pub(super) fn of(f: &'a Finding<'_>, resolved: bool) -> Self {
+        let (status, status_id) = match (resolved, &f.source) {
+            (true, _) => ("Pass", 1),
+            // A finding about a source says that something could not be looked at: no control failed by that.
+            (false, Some(_)) => ("Warning", 2),
+            (false, None) => ("Fail", 3),
+        };
         let (severity, severity_id) = severity(f.severity);
         let standards: Vec<&str> = control_tags(&f.controls).iter().map(|t| t.name).collect();
         let check = Check {
@@ -310,10 +316,12 @@ pub(super) struct Unmapped<'a> {
     evidence: &'a [EvidenceView<'a>],
     #[serde(skip_serializing_if = "Option::is_none")]
     exception: Option<&'a ExceptionView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Life<'a>>,
 }
 
 impl<'a> Unmapped<'a> {
-    pub(super) fn of(f: &'a Finding<'a>) -> Self {
+    pub(super) fn of(f: &'a Finding<'a>, event: Option<Life<'a>>) -> Self {
         Self {
             standing: f.standing,
             grant: f.grant.as_ref(),
@@ -327,6 +335,7 @@ impl<'a> Unmapped<'a> {
             controls: &f.controls,
             evidence: &f.evidence,
             exception: f.exception.as_ref(),
+            event,
         }
     }
 }

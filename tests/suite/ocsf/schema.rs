@@ -160,6 +160,7 @@ fn object(name: &str) -> (Vec<Attribute>, &'static [&'static str]) {
                 ("desc", NO, Text, None),
                 ("types", NO, Texts, None),
                 ("analytic", NO, Object("analytic"), None),
+                ("first_seen_time", NO, Whole, None),
                 ("last_seen_time", NO, Whole, None),
                 ("src_url", NO, Text, None),
                 ("data_sources", NO, Texts, None),
