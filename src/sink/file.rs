@@ -15,8 +15,9 @@ use serde::Deserialize;
 
 use super::lines::{Item, items};
 use super::{Audience, Limits, Receipt, Sending, Sink, SinkError};
-use crate::model::Instant;
 use crate::model::event::Message;
+use crate::model::{Duration, Instant};
+use crate::report::ocsf;
 
 /// How many messages are written at once.
 const BATCH: usize = 500;
@@ -48,7 +49,7 @@ pub enum Format {
     /// Events, digests and heartbeats as they are (`counterfoil.event/1` and so on).
     #[default]
     Native,
-    /// OCSF events.
+    /// Events as OCSF tells them. OCSF has no word for digests and signs of life: they are left out.
     Ocsf,
 }
 
@@ -98,6 +99,10 @@ impl Sink for Lines {
         Limits { messages: BATCH }
     }
 
+    fn heartbeat_every(&self) -> Option<Duration> {
+        (self.format == Format::Native).then(|| Duration::hours(1))
+    }
+
     fn send<'a>(&'a self, batch: &'a [Message<'a>], _now: Instant) -> Sending<'a> {
         Box::pin(async move {
             let mut lines = Vec::new();
@@ -133,7 +138,14 @@ impl Format {
     fn write(self, item: Item<'_>, buffer: &mut Vec<u8>) -> io::Result<()> {
         match self {
             Self::Native => item.write(buffer),
-            Self::Ocsf => item.write(buffer),
+            Self::Ocsf => {
+                if let Item::Event(event) = item {
+                    let line = ocsf::event_line(event, ocsf::Options::default())?;
+                    buffer.extend_from_slice(line.as_bytes());
+                    buffer.push(b'\n');
+                }
+                Ok(())
+            }
         }
     }
 }

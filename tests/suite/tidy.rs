@@ -142,7 +142,6 @@ const RULES: &[Rule] = &[
                 Replace("tests/suite/main.rs", "\nmod pages;", "\n// mod pages;"),
                 "tests/suite/pages.rs: no `mod pages;`",
             ),
-            (Append("src/sink/new.rs", "//! A sink nobody can choose.\n"), "no `mod new;` leads to it"),
         ],
         innocent: &[],
     },

@@ -41,6 +41,24 @@ fn every_message_is_one_line_that_reads_back() {
     assert_eq!(schemas[..3], ["counterfoil.event/1", "counterfoil.digest/1", "counterfoil.heartbeat/1"]);
 }
 
+#[test]
+fn ocsf_tells_events_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = build("[file]\npath = \"out\"\nformat = \"ocsf\"", dir.path()).unwrap();
+    assert_eq!(sink.heartbeat_every(), None);
+    let batch = [heartbeat(), told(event(1, HOSTILE, "alice")), digest()];
+    send_all(&*sink, &batch[..1]);
+    send_all(&*sink, &batch);
+    let text = fs::read_to_string(dir.path().join("out")).unwrap();
+    assert!(!text.chars().any(|c| c != '\n' && counterfoil::report::text::is_hidden(c)));
+    let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(
+        (&lines[0]["class_uid"], &lines[0]["metadata"]["uid"]),
+        (&2008.into(), &batch[1].id.as_str().into())
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn a_new_file_is_for_its_owner_only_and_an_old_one_keeps_its_mode() {

@@ -35,7 +35,7 @@ pub fn lengths(tree: &Tree) -> Vec<String> {
     complaints
 }
 
-/// The modules a file declares, with `mod NAME;` or as a word in `sinks! { … }`.
+/// The modules a file declares with `mod NAME;`.
 fn declared(text: &str) -> Vec<String> {
     let code = tokens(text);
     let tokens: Vec<&Token> = code.iter().map(|(token, _)| token).collect();
@@ -43,14 +43,7 @@ fn declared(text: &str) -> Vec<String> {
         [Token::Name(word), Token::Name(name), Token::Sign(';')] if word == "mod" => Some(name.clone()),
         _ => None,
     });
-    let sinks = tokens.windows(3).position(
-        |w| matches!(w, [Token::Name(word), Token::Sign('!'), Token::Sign('{')] if word == "sinks"),
-    );
-    let words = tokens.iter().skip(sinks.map_or(tokens.len(), |at| at + 3)).map_while(|token| match token {
-        Token::Name(name) => Some(name.clone()),
-        _ => None,
-    });
-    declared.chain(words).collect()
+    declared.collect()
 }
 
 /// Every file is part of a build: one that no `mod` names is never compiled, and a test in it never runs.
