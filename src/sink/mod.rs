@@ -15,6 +15,7 @@ use std::pin::Pin;
 
 mod filter;
 mod lines;
+mod tls;
 
 pub use filter::Filter;
 
@@ -175,4 +176,5 @@ macro_rules! sinks {
 
 sinks! {
     file
+    syslog
 }

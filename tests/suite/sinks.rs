@@ -1,4 +1,6 @@
 //! Sinks: what each writes or sends, against real receivers where one can be started.
 
 mod file;
+mod rsyslog;
 mod sample;
+mod syslog;
