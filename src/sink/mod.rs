@@ -176,5 +176,6 @@ macro_rules! sinks {
 
 sinks! {
     file
+    kafka
     syslog
 }
