@@ -261,6 +261,12 @@ impl Duration {
         Self(minutes * 60_000)
     }
 
+    /// A whole number of seconds.
+    #[must_use]
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(seconds * 1000)
+    }
+
     /// Milliseconds.
     #[must_use]
     pub const fn ms(self) -> i64 {

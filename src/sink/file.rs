@@ -13,11 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::lines::{Item, items};
-use super::{Audience, Limits, Receipt, Sending, Sink, SinkError};
+use super::{Audience, Format, Limits, Receipt, Sending, Sink, SinkError, parts};
+use crate::model::Instant;
 use crate::model::event::Message;
-use crate::model::{Duration, Instant};
-use crate::report::ocsf;
 
 /// How many messages are written at once.
 const BATCH: usize = 500;
@@ -40,17 +38,6 @@ pub struct Settings {
 
 fn yes() -> bool {
     true
-}
-
-/// What a line is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Events, digests and heartbeats as they are (`counterfoil.event/1` and so on).
-    #[default]
-    Native,
-    /// Events as OCSF tells them. OCSF has no word for digests and signs of life: they are left out.
-    Ocsf,
 }
 
 impl super::Settings for Settings {
@@ -99,24 +86,19 @@ impl Sink for Lines {
         Limits { messages: BATCH }
     }
 
-    fn heartbeat_every(&self) -> Option<Duration> {
-        (self.format == Format::Native).then(|| Duration::hours(1))
-    }
-
     fn send<'a>(&'a self, batch: &'a [Message<'a>], _now: Instant) -> Sending<'a> {
         Box::pin(async move {
-            let mut lines = Vec::new();
-            for item in batch.iter().flat_map(items) {
-                if let Err(e) = self.format.write(item, &mut lines) {
-                    return refuse(batch, &e);
-                }
+            let mut lines = String::new();
+            for part in batch.iter().flat_map(parts) {
+                lines.push_str(&part.json(self.format));
+                lines.push('\n');
             }
             if lines.is_empty() {
                 return vec![Receipt::Taken; batch.len()];
             }
             let out = Arc::clone(&self.out);
             // A disk may take its time; a thread for such things waits for it.
-            let written = tokio::task::spawn_blocking(move || out.write(&lines)).await;
+            let written = tokio::task::spawn_blocking(move || out.write(lines.as_bytes())).await;
             let receipt = match written {
                 Ok(Ok(())) => Receipt::Taken,
                 Ok(Err(e)) if self.out.is_closed(&e) => {
@@ -127,26 +109,6 @@ impl Sink for Lines {
             };
             vec![receipt; batch.len()]
         })
-    }
-}
-
-fn refuse(batch: &[Message<'_>], e: &io::Error) -> Vec<Receipt> {
-    vec![Receipt::Refused { reason: format!("cannot be written as JSON: {e}") }; batch.len()]
-}
-
-impl Format {
-    fn write(self, item: Item<'_>, buffer: &mut Vec<u8>) -> io::Result<()> {
-        match self {
-            Self::Native => item.write(buffer),
-            Self::Ocsf => {
-                if let Item::Event(event) = item {
-                    let line = ocsf::event_line(event, ocsf::Options::default())?;
-                    buffer.extend_from_slice(line.as_bytes());
-                    buffer.push(b'\n');
-                }
-                Ok(())
-            }
-        }
     }
 }
 

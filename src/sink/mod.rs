@@ -11,16 +11,25 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 
+use secrecy::SecretString;
+
+mod batch;
+mod document;
 mod filter;
-mod lines;
+mod guard;
+mod http;
 mod tls;
 
+pub use document::{Format, Part, parts, whole};
 pub use filter::Filter;
+pub use http::Connection;
 
 use crate::model::event::Message;
 use crate::model::{Duration, Instant};
+use crate::secret::SecretRef;
 
 /// A future that can be sent between threads.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Vec<Receipt>> + Send + 'a>>;
@@ -107,13 +116,18 @@ impl fmt::Display for SinkError {
 
 impl std::error::Error for SinkError {}
 
+/// Fetches a secret.
+fn secret(reference: &SecretRef, folder: &Path) -> Result<SecretString, SinkError> {
+    reference.fetch(folder).map_err(|e| SinkError(e.to_string()))
+}
+
 /// What every sink's settings can do.
 pub trait Settings {
     /// Sets the sink up. `folder` is what relative paths and secrets in files start from.
     ///
     /// # Errors
     /// Says which setting is wrong, or which secret cannot be had.
-    fn build(&self, folder: &std::path::Path) -> Result<Box<dyn Sink>, SinkError>;
+    fn build(&self, folder: &Path) -> Result<Box<dyn Sink>, SinkError>;
 }
 
 /// Declares the sinks: a module for each, and one optional table for each in `[[sink]]`.
@@ -178,4 +192,5 @@ sinks! {
     file
     kafka
     syslog
+    webhook
 }

@@ -1,7 +1,13 @@
-//! Sinks: what each writes or sends, against real receivers where one can be started.
+//! Sinks: one exam that each of them sits against a strict double of its receiver or, where one can be started, the
+//! receiver itself; and what is particular to one.
+
+pub mod contract;
+pub mod rsyslog;
+pub mod samples;
+pub mod sending;
+pub mod stub;
 
 mod file;
 mod kafka;
-mod rsyslog;
-mod sample;
 mod syslog;
+mod webhook;

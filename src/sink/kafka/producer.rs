@@ -12,8 +12,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
 use secrecy::ExposeSecret;
 
-use super::super::lines::{Item, items};
-use super::super::{Audience, Limits, Receipt, Sending, Sink, SinkError};
+use super::super::{Audience, Format, Limits, Part, Receipt, Sending, Sink, SinkError, parts};
 use super::Settings;
 use crate::model::Instant;
 use crate::model::event::Message;
@@ -115,15 +114,12 @@ impl Kafka {
         tokio::task::spawn_blocking(move || drop((producer, kept)));
     }
 
-    fn hand_over(&self, producer: &Producer, item: Item<'_>) -> Result<DeliveryFuture, KafkaError> {
-        let mut value = Vec::new();
-        // None of them can fail to be JSON.
-        let _ = item.write(&mut value);
-        value.pop();
-        let (key, id) = match item {
-            Item::Event(event) => (event.finding.id.as_str(), &event.id),
-            Item::Digest(digest) => ("digest", &digest.id),
-            Item::Heartbeat(heartbeat) => ("heartbeat", &heartbeat.id),
+    fn hand_over(&self, producer: &Producer, part: Part<'_>) -> Result<DeliveryFuture, KafkaError> {
+        let value = part.json(Format::Native);
+        let (key, id) = match part {
+            Part::Event(event) => (event.finding.id.as_str(), &event.id),
+            Part::Digest(digest) => ("digest", &digest.id),
+            Part::Heartbeat(heartbeat) => ("heartbeat", &heartbeat.id),
         };
         let headers = OwnedHeaders::new().insert(Header { key: "event-id", value: Some(id) });
         let record = FutureRecord::to(&self.topic).key(key).payload(&value).headers(headers);
@@ -179,7 +175,10 @@ impl Sink for Kafka {
             };
             // All are handed over before the first is waited for: the client packs and sends them together.
             let under_way: Vec<Vec<_>> =
-                batch.iter().map(|m| items(m).map(|item| self.hand_over(&producer, item)).collect()).collect();
+                batch
+.iter()
+.map(|m| parts(m).into_iter().map(|part| self.hand_over(&producer, part)).collect())
+.collect();
             let mut receipts = Vec::with_capacity(batch.len());
             for reports in under_way {
                 let mut receipt = Receipt::Taken;

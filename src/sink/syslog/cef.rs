@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::super::lines::Item;
+use super::super::Part;
 use crate::model::event::{Digest, Event, Heartbeat};
 use crate::model::finding::Severity;
 use crate::report::text::is_hidden;
@@ -15,13 +15,13 @@ use crate::report::text::is_hidden;
 const CUTS: [usize; 4] = [1023, 256, 64, 16];
 
 /// The body, in at most `room` bytes.
-pub(super) fn body(item: Item<'_>, room: usize) -> String {
+pub(super) fn body(part: Part<'_>, room: usize) -> String {
     let mut out = String::new();
     for (tried, cut) in CUTS.into_iter().enumerate() {
-        let mut cef = match item {
-            Item::Event(event) => of_event(event, cut),
-            Item::Digest(digest) => of_digest(digest, cut),
-            Item::Heartbeat(heartbeat) => of_heartbeat(heartbeat, cut),
+        let mut cef = match part {
+            Part::Event(event) => of_event(event, cut),
+            Part::Digest(digest) => of_digest(digest, cut),
+            Part::Heartbeat(heartbeat) => of_heartbeat(heartbeat, cut),
         };
         if tried > 0 || cef.was_cut {
             cef.put("flexString1Label", "truncated");
@@ -63,8 +63,8 @@ fn of_event(event: &Event<'_>, cut: usize) -> Cef {
         cef.put("duid", &subject.id);
     }
     if let Some(url) = finding.request.as_ref().and_then(|r| r.url.as_deref()) {
-        // Half a link leads nowhere.
-        if url.len() <= cut {
+        // Half a link leads nowhere, and one that is no link might run.
+        if url.len() <= cut && ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
             cef.put("request", url);
         }
     }

@@ -1,10 +1,10 @@
 //! One message of RFC 5424: header, structured data, body.
 
-use super::super::SinkError;
-use super::super::lines::Item;
-use super::{Format, Settings, cef, json};
+use super::super::{Part, SinkError};
+use super::{Body, Settings, cef, json};
 use crate::model::event::{Event, State};
 use crate::model::finding::Severity;
+use crate::report::text::is_hidden;
 
 /// What is the same in every message.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct Envelope {
     hostname: String,
     app_name: String,
     enterprise: u32,
-    format: Format,
+    format: Body,
     max_bytes: usize,
 }
 
@@ -50,12 +50,12 @@ impl Envelope {
     }
 
     /// The message that tells this, at most as long as allowed.
-    pub(super) fn frame(&self, item: Item<'_>) -> Vec<u8> {
-        let head = self.head(item);
+    pub(super) fn frame(&self, part: Part<'_>) -> Vec<u8> {
+        let head = self.head(part);
         let room = self.max_bytes.saturating_sub(head.len());
         let body = match self.format {
-            Format::Json => json::body(item, room),
-            Format::Cef => cef::body(item, room).into_bytes(),
+            Body::Json => json::body(part, room).into_bytes(),
+            Body::Cef => cef::body(part, room).into_bytes(),
         };
         let mut frame = head.into_bytes();
         frame.extend_from_slice(&body);
@@ -63,14 +63,14 @@ impl Envelope {
     }
 
     /// Everything before the body, and a blank.
-    fn head(&self, item: Item<'_>) -> String {
-        let (severity, time, kind, id) = match item {
-            Item::Event(e) => (severity(e), e.time, e.activity.as_str(), &e.id),
-            Item::Digest(d) => (Level::Informational, d.time, "digest", &d.id),
-            Item::Heartbeat(h) => (Level::Informational, h.time, "heartbeat", &h.id),
+    fn head(&self, part: Part<'_>) -> String {
+        let (severity, time, kind, id) = match part {
+            Part::Event(e) => (severity(e), e.time, e.activity.as_str(), &e.id),
+            Part::Digest(d) => (Level::Informational, d.time, "digest", &d.id),
+            Part::Heartbeat(h) => (Level::Informational, h.time, "heartbeat", &h.id),
         };
         let mut data = vec![("id", id.clone())];
-        if let Item::Event(e) = item {
+        if let Part::Event(e) = part {
             data.push(("finding", e.finding.id.clone()));
             data.push(("seq", e.seq.to_string()));
             data.push(("check", e.finding.check.to_string()));
@@ -111,10 +111,10 @@ fn severity(event: &Event<'_>) -> Level {
     }
 }
 
-/// The value of a parameter of structured data, at most 128 characters of it, and no control character.
+/// The value of a parameter of structured data, at most 128 characters of it, and none that a screen would obey.
 fn escaped(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
-    for c in value.chars().filter(|c| !c.is_control()).take(128) {
+    for c in value.chars().filter(|c| !is_hidden(*c)).take(128) {
         if matches!(c, '"' | '\\' | ']') {
             out.push('\\');
         }

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::super::lines::Item;
+use super::super::document::json;
+use super::super::{Format, Part};
 use crate::model::Instant;
 use crate::model::event::{Activity, Cause, Digest, Event, Heartbeat, State};
 use crate::model::finding::{Severity, Standing};
-use crate::report::write_line;
 
 /// How many bytes of each text are kept, tried one after the other until the whole fits.
 const CUTS: [usize; 5] = [2048, 512, 128, 32, 0];
@@ -21,25 +21,19 @@ const CUTS: [usize; 5] = [2048, 512, 128, 32, 0];
 const MAX_LINK: usize = 1024;
 
 /// The body, in at most `room` bytes.
-pub(super) fn body(item: Item<'_>, room: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    let whole = item.write(&mut out);
+pub(super) fn body(part: Part<'_>, room: usize) -> String {
+    let mut body = part.json(Format::Native);
     for cut in CUTS {
-        if whole.is_ok() && out.len() <= room.saturating_add(1) {
+        if body.len() <= room {
             break;
         }
-        out.clear();
-        // Texts and numbers are always JSON.
-        let _ = match item {
-            Item::Event(event) => write_line(&Essentials::of(event, cut), &mut out),
-            Item::Digest(digest) => write_line(&DigestEssentials::of(digest), &mut out),
-            Item::Heartbeat(heartbeat) => write_line(&HeartbeatEssentials::of(heartbeat), &mut out),
+        body = match part {
+            Part::Event(event) => json(&Essentials::of(event, cut)),
+            Part::Digest(digest) => json(&DigestEssentials::of(digest)),
+            Part::Heartbeat(heartbeat) => json(&HeartbeatEssentials::of(heartbeat)),
         };
     }
-    if out.last() == Some(&b'\n') {
-        out.pop();
-    }
-    out
+    body
 }
 
 /// The first bytes of a text, and `…` where there were more.

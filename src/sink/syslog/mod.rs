@@ -20,8 +20,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::lines::items;
-use super::{Audience, Limits, Receipt, Sending, Sink, SinkError};
+use super::{Audience, Limits, Receipt, Sending, Sink, SinkError, parts};
 use crate::model::event::Message;
 use crate::model::{Duration, Instant};
 use crate::secret::SecretRef;
@@ -51,7 +50,7 @@ pub struct Settings {
     pub key: Option<SecretRef>,
     /// What stands in a message behind its header.
     #[serde(default)]
-    pub format: Format,
+    pub format: Body,
     /// The facility, 0 to 23; 13 is *log audit*.
     #[serde(default = "log_audit")]
     pub facility: u8,
@@ -107,7 +106,7 @@ pub enum Protocol {
 /// What stands in a message behind its header.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub enum Body {
     /// The event, digest or heartbeat as JSON.
     #[default]
     Json,
@@ -145,7 +144,7 @@ impl Sink for Syslog {
     fn send<'a>(&'a self, batch: &'a [Message<'a>], _now: Instant) -> Sending<'a> {
         Box::pin(async move {
             let frames: Vec<Vec<u8>> =
-                batch.iter().flat_map(items).map(|item| self.envelope.frame(item)).collect();
+                batch.iter().flat_map(parts).map(|part| self.envelope.frame(part)).collect();
             let (arrived, outcome) = match self.protocol {
                 Protocol::Syslog => match self.receiver.deliver(&frames).await {
                     Ok(()) => (frames.len(), Ok(())),
@@ -169,7 +168,7 @@ fn receipts(batch: &[Message<'_>], arrived: usize, reason: &str) -> Vec<Receipt>
     batch
         .iter()
         .map(|message| {
-            end += items(message).count();
+            end += parts(message).len();
             if end <= arrived {
                 Receipt::Taken
             } else {

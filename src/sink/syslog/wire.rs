@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::super::guard::Guard;
 use super::super::{SinkError, tls};
 use super::{Protocol, Settings};
 
@@ -98,7 +99,12 @@ impl Receiver {
 
     /// Connects.
     pub(super) async fn connect(&self) -> Result<Box<dyn Pipe>, String> {
-        let tcp = self.step("cannot connect", TcpStream::connect((self.host.as_str(), self.port))).await?;
+        // Collectors of logs stand in networks of their own; only where none can be is not gone to.
+        let guard = Guard { allow_private: true };
+        let found = async { guard.addresses(self.host.clone()).await.map_err(io::Error::other) };
+        let mut addresses = self.step("cannot connect", found).await?;
+        addresses.iter_mut().for_each(|address| address.set_port(self.port));
+        let tcp = self.step("cannot connect", TcpStream::connect(addresses.as_slice())).await?;
         // What is written is whole messages already.
         let _ = tcp.set_nodelay(true);
         let Some((connector, name)) = &self.tls else { return Ok(Box::new(tcp)) };

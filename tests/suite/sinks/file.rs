@@ -9,7 +9,58 @@ use counterfoil::model::event::Event;
 use counterfoil::sink::Receipt;
 use serde_json::Value;
 
-use super::sample::{HOSTILE, build, digest, event, heartbeat, kept, messages, send, send_all, told};
+use super::contract::{Fault, Peer, Wire, contract};
+use super::samples::{alone, digest, heartbeat};
+use super::sending::{HOSTILE, build, event, kept, messages, send, send_all};
+
+/// A file on a disk that can be gone.
+struct Disk(tempfile::TempDir);
+
+impl Peer for Disk {
+    fn start(_: Wire) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("logs")).unwrap();
+        Self(dir)
+    }
+
+    fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn settings(&self) -> String {
+        "[file]\npath = \"logs/out.jsonl\"".to_owned()
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn supports(fault: &Fault) -> bool {
+        *fault == Fault::ServerError
+    }
+
+    fn has_tls() -> bool {
+        false
+    }
+
+    fn inject(&self, fault: Option<Fault>) {
+        let (here, gone) = (self.0.path().join("logs"), self.0.path().join("gone"));
+        let (from, to) = if fault.is_some() { (here, gone) } else { (gone, here) };
+        fs::rename(from, to).unwrap();
+    }
+
+    fn taken(&self) -> Vec<String> {
+        let path = self.0.path().join("logs/out.jsonl");
+        if path.exists() { read(&path).0 } else { vec![] }
+    }
+
+    fn complaints(&self) -> Vec<String> {
+        let path = self.0.path().join("logs/out.jsonl");
+        if path.exists() && read(&path).1 > 0 { vec!["a line is no JSON".to_owned()] } else { vec![] }
+    }
+}
+
+contract!(Disk);
 
 /// The lines of a file that are JSON, by their id, and the number of others.
 fn read(path: &Path) -> (Vec<String>, usize) {
@@ -27,7 +78,7 @@ fn ids(batch: &[counterfoil::model::event::Message<'_>]) -> Vec<String> {
 fn every_message_is_one_line_that_reads_back() {
     let dir = tempfile::tempdir().unwrap();
     let sink = build("[file]\npath = \"out.jsonl\"", dir.path()).unwrap();
-    let hostile = told(event(1, HOSTILE, HOSTILE));
+    let hostile = alone(event(1, HOSTILE, HOSTILE));
     let batch = [hostile, digest(), heartbeat()];
     send_all(&*sink, &batch);
     send_all(&*sink, &messages(2..4));
@@ -42,21 +93,23 @@ fn every_message_is_one_line_that_reads_back() {
 }
 
 #[test]
-fn ocsf_tells_events_and_nothing_else() {
+fn ocsf_tells_events_and_leaves_the_rest_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let sink = build("[file]\npath = \"out\"\nformat = \"ocsf\"", dir.path()).unwrap();
-    assert_eq!(sink.heartbeat_every(), None);
-    let batch = [heartbeat(), told(event(1, HOSTILE, "alice")), digest()];
-    send_all(&*sink, &batch[..1]);
+    let batch = [heartbeat(), alone(event(1, HOSTILE, "alice")), digest()];
     send_all(&*sink, &batch);
     let text = fs::read_to_string(dir.path().join("out")).unwrap();
     assert!(!text.chars().any(|c| c != '\n' && counterfoil::report::text::is_hidden(c)));
     let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(lines.len(), 1);
     assert_eq!(
-        (&lines[0]["class_uid"], &lines[0]["metadata"]["uid"]),
+        (&lines[1]["class_uid"], &lines[1]["metadata"]["uid"]),
         (&2008.into(), &batch[1].id.as_str().into())
     );
+    assert_eq!(
+        (&lines[0]["id"], &lines[2]["id"]),
+        (&batch[0].id.as_str().into(), &batch[2].id.as_str().into())
+    );
+    assert_eq!(lines.len(), 3);
 }
 
 #[cfg(unix)]

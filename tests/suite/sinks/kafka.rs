@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::sample::build;
+use super::sending::build;
 
 #[test]
 fn settings_that_cannot_work_say_what_to_do() {
@@ -46,17 +46,73 @@ mod brokers {
     use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
     use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-    use super::super::sample::{
-        HOSTILE, build, digest, event, heartbeat, kept, messages, send, send_all, told,
-    };
+    use super::super::contract::{Fault, Peer, Wire, contract};
+    use super::super::samples::{alone, digest, heartbeat};
+    use super::super::sending::{HOSTILE, build, event, kept, messages, send, send_all};
 
     type Cluster = MockCluster<'static, DefaultProducerContext>;
 
-    fn cluster() -> Cluster {
+    fn cluster(partitions: i32) -> Cluster {
         let cluster = MockCluster::new(1).unwrap();
-        cluster.create_topic("findings", 3, 1).unwrap();
+        cluster.create_topic("findings", partitions, 1).unwrap();
         cluster
     }
+
+    /// One broker, and one partition, in which everything is in order.
+    struct Broker(Cluster);
+
+    impl Peer for Broker {
+        fn start(_: Wire) -> Self {
+            Self(cluster(1))
+        }
+
+        fn folder(&self) -> &Path {
+            Path::new(".")
+        }
+
+        fn settings(&self) -> String {
+            let brokers = self.0.bootstrap_servers();
+            format!(
+                "[kafka]\nbrokers = [\"{brokers}\"]\ntopic = \"findings\"\ntls = false\ntimeout = \"PT20S\""
+            )
+        }
+
+        fn secrets(&self) -> Vec<String> {
+            vec![]
+        }
+
+        // How brokers fail is tested below: they cannot be told to fail in these ways.
+        fn supports(_: &Fault) -> bool {
+            false
+        }
+
+        fn has_tls() -> bool {
+            false
+        }
+
+        fn inject(&self, _: Option<Fault>) {}
+
+        fn taken(&self) -> Vec<String> {
+            consumed(&self.0, 1, None).into_iter().map(|(_, _, id)| id).collect()
+        }
+
+        fn complaints(&self) -> Vec<String> {
+            let mut complaints = vec![];
+            for (key, value, id) in consumed(&self.0, 1, None) {
+                let value: serde_json::Value = serde_json::from_str(&value).unwrap();
+                let kind = value["schema"].as_str().unwrap();
+                let expected = value["finding"]["id"]
+                    .as_str()
+                    .unwrap_or_else(|| &kind["counterfoil.".len()..kind.len() - 2]);
+                if key != expected || value["id"] != id.as_str() {
+                    complaints.push(format!("{key} {id}: {value}"));
+                }
+            }
+            complaints
+        }
+    }
+
+    contract!(Broker);
 
     fn to(cluster: &Cluster, timeout: &str) -> Box<dyn Sink> {
         let brokers = cluster.bootstrap_servers();
@@ -66,18 +122,22 @@ mod brokers {
         build(&entry, Path::new(".")).unwrap()
     }
 
-    /// What a consumer reads: key, value, event id.
-    fn consumed(cluster: &Cluster, least: usize) -> Vec<(String, String, String)> {
+    /// What a consumer reads: key, value, event id. Reads so many or, where that is not given, all there is.
+    fn consumed(cluster: &Cluster, partitions: i32, least: Option<usize>) -> Vec<(String, String, String)> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", cluster.bootstrap_servers())
             .set("group.id", "reader")
             .create()
             .unwrap();
-        let mut partitions = TopicPartitionList::new();
-        for partition in 0..3 {
-            partitions.add_partition_offset("findings", partition, Offset::Beginning).unwrap();
+        let (mut from, mut there) = (TopicPartitionList::new(), 0);
+        for partition in 0..partitions {
+            from.add_partition_offset("findings", partition, Offset::Beginning).unwrap();
+            let (low, high) =
+                consumer.fetch_watermarks("findings", partition, Duration::from_secs(20)).unwrap();
+            there += usize::try_from(high - low).unwrap();
         }
-        consumer.assign(&partitions).unwrap();
+        let least = least.unwrap_or(there);
+        consumer.assign(&from).unwrap();
         let mut read = vec![];
         let begun = std::time::Instant::now();
         while read.len() < least {
@@ -100,12 +160,12 @@ mod brokers {
 
     #[test]
     fn a_record_is_keyed_by_its_finding_and_reads_back() {
-        let cluster = cluster();
+        let cluster = cluster(3);
         let sink = to(&cluster, "PT20S");
         let mut batch = messages(2..100);
-        batch.extend([told(event(1, HOSTILE, HOSTILE)), digest(), heartbeat()]);
+        batch.extend([alone(event(1, HOSTILE, HOSTILE)), digest(), heartbeat()]);
         send_all(&*sink, &batch);
-        let mut read = consumed(&cluster, batch.len());
+        let mut read = consumed(&cluster, 3, Some(batch.len()));
         read.sort_by(|a, b| a.2.cmp(&b.2));
         assert_eq!(read.iter().map(|(_, _, id)| id.clone()).collect::<Vec<_>>(), sorted_ids(&batch));
         let hostile = event(1, HOSTILE, HOSTILE);
@@ -119,7 +179,7 @@ mod brokers {
 
     #[test]
     fn a_broker_that_is_away_loses_nothing() {
-        let cluster = cluster();
+        let cluster = cluster(3);
         let sink = to(&cluster, "PT2S");
         let batch = messages(0..20);
         send_all(&*sink, &batch[..10]);
@@ -132,7 +192,7 @@ mod brokers {
         while send(&*sink, &batch[10..]).iter().any(|r| *r != Receipt::Taken) {
             assert!(begun.elapsed() < Duration::from_secs(30));
         }
-        let mut ids: Vec<String> = consumed(&cluster, 20).into_iter().map(|(_, _, id)| id).collect();
+        let mut ids: Vec<String> = consumed(&cluster, 3, Some(20)).into_iter().map(|(_, _, id)| id).collect();
         ids.sort();
         ids.dedup();
         assert_eq!(ids, sorted_ids(&batch));
@@ -140,10 +200,10 @@ mod brokers {
 
     #[test]
     fn what_no_broker_will_take_is_refused_and_what_nobody_may_write_is_paused() {
-        let cluster = cluster();
+        let cluster = cluster(3);
         let sink = to(&cluster, "PT10S");
-        let huge = told(event(1, &"x".repeat(2_000_000), "alice"));
-        let receipts = send(&*sink, &[huge, told(event(2, "small", "alice"))]);
+        let huge = alone(event(1, &"x".repeat(2_000_000), "alice"));
+        let receipts = send(&*sink, &[huge, alone(event(2, "small", "alice"))]);
         assert!(matches!(receipts[0], Receipt::Refused { .. }), "{receipts:?}");
         assert_eq!(receipts[1], Receipt::Taken);
         let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;

@@ -128,6 +128,20 @@ impl Rsyslog {
         self.dir.path()
     }
 
+    /// What was received by now, as rsyslog understood it: until nothing more comes for a while.
+    pub fn settled(&self) -> Vec<Value> {
+        let out = self.dir().join("out");
+        let length = || fs::metadata(&out).map_or(0, |m| m.len());
+        let (mut before, mut quiet) = (length(), 0);
+        while quiet < 10 {
+            std::thread::sleep(Duration::from_millis(20));
+            let now = length();
+            quiet = if now == before { quiet + 1 } else { 0 };
+            before = now;
+        }
+        self.received(0)
+    }
+
     /// What was received, as rsyslog understood it, once there are so many.
     pub fn received(&self, least: usize) -> Vec<Value> {
         let begun = Instant::now();

@@ -1,23 +1,15 @@
-//! Messages to send, and a sink built from its settings as a person writes them.
+//! A sink built from its settings as a person writes them, and messages with a text of the test's choosing sent to it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use counterfoil::model::Instant;
-use counterfoil::model::event::{
-    Activity, Cause, DIGEST_SCHEMA, Desk, Digest, EVENT_SCHEMA, Event, HEARTBEAT_SCHEMA, Heartbeat, Message,
-    Notice, State, event_id, hashed,
-};
-use counterfoil::model::finding::{FINDING_SCHEMA, Finding, Severity};
+use counterfoil::model::event::{Activity, Cause, EVENT_SCHEMA, Event, Message, State, event_id, hashed};
+use counterfoil::model::finding::{FINDING_SCHEMA, Finding};
 use counterfoil::sink::{Entry, Receipt, Sink, SinkError};
+
+use super::samples::{alone, now};
 
 /// What somebody would write into a ticket to confuse whoever reads the log.
 pub const HOSTILE: &str = "a\nb\r\n<13>1 - - - - - - forged\t\u{1b}[31m \u{202e}evil\u{2066} |pipe \\back =eq \"q\" ]sd Zoë 王 \u{feff}\u{0}\u{7f}";
-
-/// When everything happens.
-pub fn now() -> Instant {
-    "2026-06-01T09:30:00.250Z".parse().unwrap()
-}
 
 /// Sets up the sink of an entry, as it stands under `[[sink]]`.
 pub fn build(entry: &str, folder: &Path) -> Result<Box<dyn Sink>, SinkError> {
@@ -63,51 +55,9 @@ pub fn event(number: u32, message: &str, account: &str) -> Event<'static> {
     }
 }
 
-/// A message that tells one event.
-pub fn told(event: Event<'static>) -> Message<'static> {
-    Message {
-        id: event.id.clone(),
-        time: event.time,
-        notice: Notice::Events { events: vec![event], group: None },
-    }
-}
-
 /// Messages with these numbers, harmless ones.
 pub fn messages(numbers: std::ops::Range<u32>) -> Vec<Message<'static>> {
-    numbers.map(|n| told(event(n, &format!("message {n}"), "alice"))).collect()
-}
-
-/// A digest.
-pub fn digest() -> Message<'static> {
-    let digest = Digest {
-        schema: DIGEST_SCHEMA.to_owned(),
-        id: hashed("d1:", "digest"),
-        time: now(),
-        run: 7,
-        by_severity: BTreeMap::from([(Severity::High, 3)]),
-        by_check: BTreeMap::from([("unapproved_grant".to_owned(), 3)]),
-        by_owner: vec![Desk { identity: None, findings: 3 }],
-        justified: 2,
-        grants: 5,
-    };
-    Message { id: digest.id.clone(), time: digest.time, notice: Notice::Digest(digest) }
-}
-
-/// A heartbeat.
-pub fn heartbeat() -> Message<'static> {
-    let heartbeat = Heartbeat {
-        schema: HEARTBEAT_SCHEMA.to_owned(),
-        id: hashed("h1:", "heartbeat"),
-        time: now(),
-        version: "0.1.0".to_owned(),
-        last_run: Some(now()),
-        open: BTreeMap::from([(Severity::High, 3)]),
-        doubtful_sources: BTreeMap::from([("jira".to_owned(), "stale".to_owned())]),
-        waiting: 1,
-        dead: 0,
-        next_within_s: 3600,
-    };
-    Message { id: heartbeat.id.clone(), time: heartbeat.time, notice: Notice::Heartbeat(heartbeat) }
+    numbers.map(|n| alone(event(n, &format!("message {n}"), "alice"))).collect()
 }
 
 /// Sends a batch and waits for the receipts, of which there must be one for each message.
