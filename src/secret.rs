@@ -92,7 +92,7 @@ impl SecretRef {
             Self::Environment(name) => std::env::var(name).map_err(|_| {
                 fail("there is no such variable in the environment, or it is not UTF-8".to_owned())
             })?,
-            Self::File(path) => read_private(&folder.join(path)).map_err(fail)?,
+            Self::File(path) => read_private(&folder.join(path), 0o077).map_err(fail)?,
             Self::Credential(name) => {
                 let dir = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
                     fail(
@@ -100,7 +100,9 @@ impl SecretRef {
                             .to_owned(),
                     )
                 })?;
-                read_private(&Path::new(&dir).join(name)).map_err(fail)?
+                // systemd may let the unit's user in by an access list, whose mask shows where the group's rights
+                // stand otherwise. The folder itself is open to nobody else.
+                read_private(&Path::new(&dir).join(name), 0o037).map_err(fail)?
             }
         };
         let text = text.trim_end_matches(['\r', '\n']);
@@ -111,7 +113,8 @@ impl SecretRef {
     }
 }
 
-fn read_private(path: &Path) -> Result<String, String> {
+/// Reads a small file that gives none of these rights away (the bits of a mode).
+fn read_private(path: &Path, forbidden: u32) -> Result<String, String> {
     let at = |e: &dyn fmt::Display| format!("{}: {e}", path.display());
     let metadata = std::fs::metadata(path).map_err(|e| at(&e))?;
     if metadata.len() > MAX_SECRET {
@@ -121,11 +124,35 @@ fn read_private(path: &Path) -> Result<String, String> {
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if mode & forbidden != 0 {
             let what =
                 format_args!("others than its owner may read it (mode {mode:03o}); run `chmod 600` on it");
             return Err(at(&what));
         }
     }
+    #[cfg(not(unix))]
+    let _ = forbidden;
     std::fs::read_to_string(path).map_err(|e| at(&e))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_secret_that_others_may_read_is_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "secret\n").unwrap();
+        let with_mode = |mode: u32, forbidden: u32| {
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            read_private(file.path(), forbidden)
+        };
+        assert_eq!(with_mode(0o400, 0o077).as_deref(), Ok("secret\n"));
+        assert_eq!(with_mode(0o440, 0o037).as_deref(), Ok("secret\n"), "systemd's access list");
+        for (mode, forbidden) in [(0o440, 0o077), (0o404, 0o077), (0o404, 0o037), (0o460, 0o037)] {
+            let error = with_mode(mode, forbidden).unwrap_err();
+            assert!(error.contains("chmod 600") && !error.contains("secret"), "{error}");
+        }
+    }
 }
