@@ -43,7 +43,10 @@ fn yes() -> bool {
 impl super::Settings for Settings {
     fn build(&self, folder: &Path) -> Result<Box<dyn Sink>, SinkError> {
         if self.path.as_os_str() == "-" {
-            return Ok(Box::new(Lines { format: self.format, out: Arc::new(Out::Stdout(AtomicBool::new(false))) }));
+            return Ok(Box::new(Lines {
+                format: self.format,
+                out: Arc::new(Out::Stdout(AtomicBool::new(false))),
+            }));
         }
         let path = folder.join(&self.path);
         let wrong = |why: &str| SinkError(format!("path: {}: {why}", path.display()));
@@ -72,7 +75,10 @@ struct Lines {
 /// Where the lines go.
 #[derive(Debug)]
 enum Out {
-    File { path: PathBuf, fsync: bool },
+    File {
+        path: PathBuf,
+        fsync: bool,
+    },
     /// Standard output, and whether a line on it was cut short.
     Stdout(AtomicBool),
 }
@@ -104,7 +110,9 @@ impl Sink for Lines {
                 Ok(Err(e)) if self.out.is_closed(&e) => {
                     Receipt::Paused { reason: "standard output: nobody reads it any more".to_owned() }
                 }
-                Ok(Err(e)) => Receipt::Later { reason: format!("{}: {}", self.out, said(&e)), retry_after: None },
+                Ok(Err(e)) => {
+                    Receipt::Later { reason: format!("{}: {}", self.out, said(&e)), retry_after: None }
+                }
                 Err(_) => Receipt::Later { reason: "the program is ending".to_owned(), retry_after: None },
             };
             vec![receipt; batch.len()]

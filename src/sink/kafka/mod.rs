@@ -79,11 +79,15 @@ impl Settings {
             return Err(SinkError("topic: expected the name of a topic".to_owned()));
         }
         if self.ca_file.is_some() && !self.tls {
-            return Err(SinkError("ca_file: says nothing with `tls = false`; take one of the two out".to_owned()));
+            return Err(SinkError(
+                "ca_file: says nothing with `tls = false`; take one of the two out".to_owned(),
+            ));
         }
         for property in self.options.keys().chain(self.secrets.keys()) {
             if OURS.contains(&property.as_str()) {
-                return Err(SinkError(format!("`{property}`: cannot be set; it follows from the other settings")));
+                return Err(SinkError(format!(
+                    "`{property}`: cannot be set; it follows from the other settings"
+                )));
             }
         }
         if let Some(property) = self.options.keys().find(|p| is_secret(p)) {

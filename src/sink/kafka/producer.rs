@@ -68,7 +68,8 @@ impl Kafka {
             config.set(property, value);
         }
         for (property, secret) in &settings.secrets {
-            let secret = secret.fetch(folder).map_err(|e| SinkError(format!("secrets: `{property}`: {e}")))?;
+            let secret =
+                secret.fetch(folder).map_err(|e| SinkError(format!("secrets: `{property}`: {e}")))?;
             config.set(property, secret.expose_secret());
         }
         if let Some(ca) = &settings.ca_file {
@@ -82,13 +83,8 @@ impl Kafka {
             .set("message.timeout.ms", timeout.to_string())
             .set("security.protocol", protocol);
         let heard = Arc::new(Mutex::new(None));
-        let kafka = Self {
-            config,
-            topic: settings.topic.clone(),
-            brokers,
-            producer: Mutex::new(None),
-            heard,
-        };
+        let kafka =
+            Self { config, topic: settings.topic.clone(), brokers, producer: Mutex::new(None), heard };
         // A property that does not exist shows now.
         drop(kafka.connected().map_err(|e| SinkError(said_of_settings(&e)))?);
         Ok(kafka)
@@ -136,9 +132,12 @@ impl Kafka {
         let codes = [error.rdkafka_error_code(), heard.as_ref().and_then(|(e, _)| e.rdkafka_error_code())];
         let is = |wanted: &[Code]| codes.iter().flatten().any(|code| wanted.contains(code));
         match error.rdkafka_error_code() {
-            Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::PolicyViolation | Code::InvalidRecord) => {
-                Receipt::Refused { reason }
-            }
+            Some(
+                Code::MessageSizeTooLarge
+                | Code::InvalidMessageSize
+                | Code::PolicyViolation
+                | Code::InvalidRecord,
+            ) => Receipt::Refused { reason },
             _ if is(&[
                 Code::Authentication,
                 Code::SaslAuthenticationFailed,
@@ -174,11 +173,10 @@ impl Sink for Kafka {
                 Err(e) => return vec![self.receipt(&e); batch.len()],
             };
             // All are handed over before the first is waited for: the client packs and sends them together.
-            let under_way: Vec<Vec<_>> =
-                batch
-.iter()
-.map(|m| parts(m).into_iter().map(|part| self.hand_over(&producer, part)).collect())
-.collect();
+            let under_way: Vec<Vec<_>> = batch
+                .iter()
+                .map(|m| parts(m).into_iter().map(|part| self.hand_over(&producer, part)).collect())
+                .collect();
             let mut receipts = Vec::with_capacity(batch.len());
             for reports in under_way {
                 let mut receipt = Receipt::Taken;

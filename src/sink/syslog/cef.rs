@@ -109,7 +109,8 @@ fn of_heartbeat(heartbeat: &Heartbeat, cut: usize) -> Cef {
     let mut cef = Cef::new("heartbeat", "Sign of life", severity, cut);
     cef.put("rt", heartbeat.time.unix_ms());
     if !heartbeat.doubtful_sources.is_empty() {
-        let doubts: Vec<String> = heartbeat.doubtful_sources.iter().map(|(s, why)| format!("{s}: {why}")).collect();
+        let doubts: Vec<String> =
+            heartbeat.doubtful_sources.iter().map(|(s, why)| format!("{s}: {why}")).collect();
         cef.put("msg", doubts.join("; "));
     }
     cef.custom("cs1", "eventId", &heartbeat.id);

@@ -77,7 +77,8 @@ impl Envelope {
             data.push(("severity", e.finding.severity.as_str().to_owned()));
             data.push(("state", e.state.as_str().to_owned()));
         }
-        let data: String = data.iter().map(|(name, value)| format!(" {name}=\"{}\"", escaped(value))).collect();
+        let data: String =
+            data.iter().map(|(name, value)| format!(" {name}=\"{}\"", escaped(value))).collect();
         format!(
             "<{}>1 {} {} {} - {kind} [counterfoil@{}{data}] ",
             u16::from(self.facility) * 8 + severity as u16,

@@ -158,5 +158,8 @@ fn number(word: &str) -> io::Result<usize> {
 }
 
 fn wrong() -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, "what came is not RELP; is that the port of imrelp, and TLS the same on both sides?")
+    io::Error::new(
+        ErrorKind::InvalidData,
+        "what came is not RELP; is that the port of imrelp, and TLS the same on both sides?",
+    )
 }

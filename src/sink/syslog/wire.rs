@@ -76,7 +76,9 @@ impl Receiver {
                 ("server_name", settings.server_name.is_some()),
             ];
             if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
-                return Err(SinkError(format!("{name}: says nothing with `tls = false`; take one of the two out")));
+                return Err(SinkError(format!(
+                    "{name}: says nothing with `tls = false`; take one of the two out"
+                )));
             }
             None
         };
