@@ -18,6 +18,7 @@ pub enum Listen {
     /// With a certificate that it asks for and checks.
     MutualTls,
     Relp,
+    RelpTls,
 }
 
 /// Whether servers are left out, as one says who cannot have them.
@@ -162,7 +163,7 @@ impl Rsyslog {
         let dir = self.dir().display();
         let port = self.port;
         let driver = match listen {
-            Listen::Plain | Listen::Relp => String::new(),
+            Listen::Plain | Listen::Relp | Listen::RelpTls => String::new(),
             Listen::Tls => {
                 "streamDriver.name=\"gtls\" streamDriver.mode=\"1\" streamDriver.authMode=\"anon\"".to_owned()
             }
@@ -172,8 +173,18 @@ impl Rsyslog {
                     .to_owned()
             }
         };
-        let input = if listen == Listen::Relp {
-            format!("module(load=\"imrelp\")\ninput(type=\"imrelp\" address=\"127.0.0.1\" port=\"{port}\")")
+        let input = if matches!(listen, Listen::Relp | Listen::RelpTls) {
+            let tls = if listen == Listen::RelpTls {
+                format!(
+                    "tls=\"on\" tls.caCert=\"{dir}/ca.pem\" tls.myCert=\"{dir}/server.pem\" \
+                     tls.myPrivKey=\"{dir}/server.key\" tls.authMode=\"name\" tls.permittedPeer=[\"client.example.com\"]"
+                )
+            } else {
+                String::new()
+            };
+            format!(
+                "module(load=\"imrelp\")\ninput(type=\"imrelp\" address=\"127.0.0.1\" port=\"{port}\" {tls})"
+            )
         } else {
             format!(
                 "module(load=\"imtcp\" {driver})\ninput(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")"

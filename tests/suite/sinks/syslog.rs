@@ -344,6 +344,20 @@ fn relp_is_answered_message_by_message() {
     send_all(&*sink, &[]);
 }
 
+#[test]
+fn relp_over_tls_shows_who_we_are() {
+    if skipped() {
+        return;
+    }
+    let server = Rsyslog::start(Listen::RelpTls);
+    let nobody = to(&server, "protocol = \"relp\"\nca_file = \"ca.pem\"\ntimeout = \"PT2S\"");
+    kept(&*nobody, &messages(0..3));
+    let ours = "protocol = \"relp\"\nca_file = \"ca.pem\"\ncertificate_file = \"client.pem\"\nkey = \"file:client.key\"";
+    let batch = messages(3..100);
+    send_all(&*to(&server, ours), &batch);
+    assert_eq!(arrived(&server, batch.len()), ids(&batch));
+}
+
 /// A receiver of RELP that answers `yes` so often, then once `last`, then nothing.
 fn stingy_relp(yes: usize, last: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
