@@ -48,8 +48,6 @@ fn untried(receipt: &Receipt) -> Option<Receipt> {
 pub(super) struct Document {
     /// The number of its message in the batch.
     message: usize,
-    /// The id of the part.
-    pub(super) id: String,
     /// The text. An empty one could not be written, and is refused.
     pub(super) text: String,
 }
@@ -59,7 +57,7 @@ pub(super) fn documents(batch: &[Message<'_>], write: impl Fn(Part<'_>) -> Strin
     let mut documents = Vec::with_capacity(batch.len());
     for (message, content) in batch.iter().enumerate() {
         for part in parts(content) {
-            documents.push(Document { message, id: part.id().to_owned(), text: write(part) });
+            documents.push(Document { message, text: write(part) });
         }
     }
     documents

@@ -191,6 +191,19 @@ impl Http {
     /// # Errors
     /// When there was no answer: then it is worth trying again, and the receipt says so.
     pub(super) async fn exchange(&self, request: RequestBuilder, now: Instant) -> Result<Answer, Receipt> {
+        self.exchange_hiding(request, now, None).await
+    }
+
+    /// Sends a request that holds one secret more than those that were known from the start.
+    ///
+    /// # Errors
+    /// As [`Http::exchange`].
+    pub(super) async fn exchange_hiding(
+        &self,
+        request: RequestBuilder,
+        now: Instant,
+        more: Option<&SecretString>,
+    ) -> Result<Answer, Receipt> {
         let later = |reason: String| Receipt::Later { reason: self.safe(&reason), retry_after: None };
         let request = request.build().map_err(|e| later(why(&e)))?;
         let host = request.url().host_str().unwrap_or_default().to_owned();
@@ -210,15 +223,20 @@ impl Http {
         let retry_after = retry_after.and_then(|text| rest(text, now));
         let status = response.status().as_u16();
         let start = body.get(..4096).unwrap_or(&body);
-        let words = self.safe(&String::from_utf8_lossy(start));
+        let words = self.hiding(&String::from_utf8_lossy(start), more);
         let said = format!("{host} answered {status}{}{words}", if words.is_empty() { "" } else { ": " });
         Ok(Answer { status, retry_after, said, body })
     }
 
     /// A text from outside, fit for a reason: without secrets, on one line, cut.
     pub(super) fn safe(&self, text: &str) -> String {
+        self.hiding(text, None)
+    }
+
+    fn hiding(&self, text: &str, more: Option<&SecretString>) -> String {
         let mut text = text.trim().to_owned();
-        for secret in &self.secrets {
+        // Before anything is cut: half of a secret would not be known as one.
+        for secret in self.secrets.iter().chain(more) {
             text = text.replace(secret.expose_secret(), "***");
         }
         let text = shown(&text);

@@ -22,6 +22,7 @@ mod filter;
 mod guard;
 mod http;
 mod tls;
+mod wording;
 
 pub use document::{Format, Part, parts, whole};
 pub use filter::Filter;
@@ -193,4 +194,10 @@ sinks! {
     kafka
     syslog
     webhook
+    splunk
+    elastic
+    sentinel
+    pagerduty
+    slack
+    alertmanager
 }

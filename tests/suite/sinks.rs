@@ -7,7 +7,13 @@ pub mod samples;
 pub mod sending;
 pub mod stub;
 
+mod alertmanager;
+mod elastic;
 mod file;
 mod kafka;
+mod pagerduty;
+mod sentinel;
+mod slack;
+mod splunk;
 mod syslog;
 mod webhook;

@@ -127,7 +127,8 @@ pub fn heartbeat() -> Message<'static> {
 pub fn hostile() -> Message<'static> {
     const HARM: &str =
         "\0\u{1b}[31m\u{202e}\"'\\\r\n}\n{\"event\":1}<!channel> <https://evil.example|ok> & `*_~|=,:";
-    let mut event = event(200);
+    // The first of the sample has both a grant and a request.
+    let mut event = event(sample::findings().len() * 50);
     let finding = &mut event.finding;
     finding.title = format!("title {HARM}").into();
     finding.message = format!("{HARM}{}", "long 🎟 ".repeat(12_000));
