@@ -1,5 +1,5 @@
 //! Sinks: one file for each place that findings are told to. The settings of a sink stand beside it; a sink is one file
-//! and one line in [`sinks!`].
+//! and one line in `sinks!`.
 //!
 //! ```text
 //! outbox ── batch of messages ─▶ Sink::send ── one receipt for each ─▶ outbox

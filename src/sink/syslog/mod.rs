@@ -96,7 +96,8 @@ fn eight_kilobytes() -> usize {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// Plain syslog: nothing says that a message arrived.
+    /// Plain syslog: nothing says that a message arrived. Messages count as taken when the receiver, told that no more
+    /// will come, ends the connection in order; one that never ends a connection is sent the same messages again.
     #[default]
     Syslog,
     /// RELP: the receiver answers for each message.
