@@ -71,7 +71,7 @@ pub trait Peer: Sized {
     /// The folder that relative paths in the settings start from.
     fn folder(&self) -> &Path;
 
-    /// The tables of one `[[sink]]` that is told to this peer, with time-outs of two seconds.
+    /// The tables of one `[[sink]]` that is told to this peer, with time-outs of three seconds.
     fn settings(&self) -> String;
 
     /// What must never be shown.

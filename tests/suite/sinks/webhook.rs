@@ -128,7 +128,7 @@ fn what_is_wrong_with_the_settings_is_said_before_anything_is_sent() {
         ("allow_private = true", "", "allow_http"),
         ("allow_private = true", "allow_private = true\nca_file = \"none.pem\"", "none.pem"),
         ("allow_private = true", "allow_private = true\nca_file = \"old\"", "no certificate"),
-        ("PT2S", "PT0S", "`timeout`"),
+        ("PT3S", "PT0S", "`timeout`"),
         ("file:old", "file:none", "none"),
         ("file:old", "file:token", "whsec_"),
         ("[\"file:new\", \"file:old\"]", "[]", "at least one"),
@@ -140,6 +140,33 @@ fn what_is_wrong_with_the_settings_is_said_before_anything_is_sent() {
         assert!(why.contains(part), "{part}: {why}");
         assert!(!why.contains("canary"), "{why}");
     }
+}
+
+#[test]
+fn through_a_proxy_that_is_named_and_through_no_other() {
+    struct Proxy;
+    impl Vendor for Proxy {
+        fn answer(&self, request: &Request, _: Option<&str>) -> Result<Reply, String> {
+            if request.path != "http://siem.example.com/hook" {
+                return Err("not what a proxy is asked".to_owned());
+            }
+            let taken = vec![request.header("webhook-id").to_owned()];
+            Ok(Reply { status: 200, taken, ..Reply::default() })
+        }
+
+        fn failure(&self, status: u16, _: &Request) -> Reply {
+            Reply::of(status, "")
+        }
+    }
+    let peer = Hook { stub: Stub::start(Wire::Plain, Proxy), format: "native" };
+    let settings = format!(
+        "id = \"a\"\n[webhook]\nurl = \"http://siem.example.com/hook\"\nsecrets = [\"{}\"]\n[webhook.http]\nallow_http = true\nproxy = \"{}\"",
+        peer.stub.secret("old", OLD),
+        peer.stub.url()
+    );
+    let entry: Entry = toml::from_str(&settings).unwrap();
+    let sink = entry.kind().unwrap().1.build(peer.folder()).unwrap();
+    assert_eq!(send(&peer, &*sink, &samples::several(0..1)), [Receipt::Taken]);
 }
 
 #[test]
