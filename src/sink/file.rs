@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::wording::plain;
 use super::{Audience, Format, Limits, Receipt, Sending, Sink, SinkError, parts};
 use crate::model::Instant;
 use crate::model::event::Message;
@@ -110,9 +111,10 @@ impl Sink for Lines {
                 Ok(Err(e)) if self.out.is_closed(&e) => {
                     Receipt::Paused { reason: "standard output: nobody reads it any more".to_owned() }
                 }
-                Ok(Err(e)) => {
-                    Receipt::Later { reason: format!("{}: {}", self.out, said(&e)), retry_after: None }
-                }
+                Ok(Err(e)) => Receipt::Later {
+                    reason: plain(&format!("{}: {}", self.out, said(&e)), 300),
+                    retry_after: None,
+                },
                 Err(_) => Receipt::Later { reason: "the program is ending".to_owned(), retry_after: None },
             };
             vec![receipt; batch.len()]

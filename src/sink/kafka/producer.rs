@@ -12,8 +12,9 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
 use secrecy::ExposeSecret;
 
+use super::super::wording::plain;
 use super::super::{Audience, Format, Limits, Part, Receipt, Sending, Sink, SinkError, parts};
-use super::Settings;
+use super::{Settings, is_secret};
 use crate::model::Instant;
 use crate::model::event::Message;
 
@@ -47,7 +48,7 @@ impl ClientContext for Ear {
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // That all brokers are down follows from what was said of each.
         if heard.is_none() || error != KafkaError::Global(Code::AllBrokersDown) {
-            *heard = Some((error, reason.chars().filter(|c| !c.is_control()).take(300).collect()));
+            *heard = Some((error, reason.to_owned()));
         }
     }
 }
@@ -129,6 +130,7 @@ impl Kafka {
         if let Some((_, why)) = &*heard {
             reason = format!("{reason}; {why}");
         }
+        let reason = plain(&reason, 300);
         let codes = [error.rdkafka_error_code(), heard.as_ref().and_then(|(e, _)| e.rdkafka_error_code())];
         let is = |wanted: &[Code]| codes.iter().flatten().any(|code| wanted.contains(code));
         match error.rdkafka_error_code() {
@@ -204,7 +206,11 @@ impl Sink for Kafka {
 
 fn said_of_settings(e: &KafkaError) -> String {
     match e {
+        // What the client says may repeat the value.
+        KafkaError::ClientConfig(_, _, property, _) if is_secret(property) => {
+            format!("secrets: `{property}`: the client does not take what is there")
+        }
         KafkaError::ClientConfig(_, why, property, _) => format!("options: `{property}`: {why}"),
-        other => format!("the settings do not make a client: {other}"),
+        other => format!("the settings do not make a client: {}", plain(&other.to_string(), 300)),
     }
 }

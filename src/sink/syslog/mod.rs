@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::wording::plain;
 use super::{Audience, Limits, Receipt, Sending, Sink, SinkError, parts};
 use crate::model::event::Message;
 use crate::model::{Duration, Instant};
@@ -156,7 +157,8 @@ impl Sink for Syslog {
             };
             let reason = match outcome {
                 Ok(()) => String::new(),
-                Err(why) => format!("{}: {why}", self.receiver),
+                // A certificate or an answer may say anything.
+                Err(why) => plain(&format!("{}: {why}", self.receiver), 300),
             };
             receipts(batch, arrived, &reason)
         })

@@ -104,8 +104,7 @@ impl Session<'_> {
         }
         // `close` is answered by nothing at all.
         if !frame.data.is_empty() && !frame.data.starts_with("200") {
-            let said: String = frame.data.chars().filter(|c| !c.is_control()).take(200).collect();
-            return Err(format!("the receiver said `{said}`"));
+            return Err(format!("the receiver said `{}`", frame.data));
         }
         self.answered += 1;
         Ok(())

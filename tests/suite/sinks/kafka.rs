@@ -1,12 +1,15 @@
 //! Kafka: what a consumer reads, and what becomes of messages that no broker takes. The brokers are the ones that
 //! librdkafka itself brings for tests.
 
-use std::path::Path;
-
 use super::sending::build;
 
 #[test]
 fn settings_that_cannot_work_say_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "hunter2").unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     for (settings, part) in [
         ("brokers = []\ntopic = \"t\"", "at least one"),
         ("brokers = [\"a:1,b:1\"]\ntopic = \"t\"", "at least one"),
@@ -24,10 +27,15 @@ fn settings_that_cannot_work_say_what_to_do() {
             "brokers = [\"a:1\"]\ntopic = \"t\"\nsecrets = { \"sasl.password\" = \"env:COUNTERFOIL_NONE\" }",
             "no such variable",
         ),
+        #[cfg(feature = "kafka")]
+        (
+            "brokers = [\"a:1\"]\ntopic = \"t\"\nsecrets = { \"ssl.key.pem\" = \"file:secret\" }",
+            "the settings do not make a client",
+        ),
         #[cfg(not(feature = "kafka"))]
         ("brokers = [\"a:1\"]\ntopic = \"t\"", "this build has no Kafka"),
     ] {
-        let error = build(&format!("[kafka]\n{settings}"), Path::new(".")).unwrap_err().to_string();
+        let error = build(&format!("[kafka]\n{settings}"), dir.path()).unwrap_err().to_string();
         assert!(error.contains(part) && !error.contains("hunter2"), "{settings}: {error}");
     }
 }
@@ -212,5 +220,16 @@ mod brokers {
         assert!(matches!(receipts[0], Receipt::Paused { .. }), "{receipts:?}");
         // Whatever that did to the client, the next batch has one that works.
         send_all(&*sink, &messages(3..5));
+    }
+
+    #[test]
+    fn a_client_that_can_vouch_for_nothing_is_replaced() {
+        let cluster = cluster(1);
+        let sink = to(&cluster, "PT10S");
+        send_all(&*sink, &messages(0..1));
+        let fatal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        cluster.request_errors(RDKafkaApiKey::Produce, &[fatal]);
+        kept(&*sink, &messages(1..3));
+        send_all(&*sink, &messages(1..3));
     }
 }
