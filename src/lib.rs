@@ -38,6 +38,7 @@
 //! connectors/NAME/ manifest.toml, map.jq, README.md, fixtures/: everything about one product, and no code
 //! config/          the framework references, and configurations to start from
 //! demo/            the sample company of `counterfoil demo`
+//! packaging/       a unit for systemd, a package for Debian, a container
 //! tests/suite/     one test binary; `tidy` holds this map against the code
 //! ```
 //!

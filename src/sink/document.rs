@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Instant;
 use crate::model::event::{Digest, Event, Group, Heartbeat, Message, Notice};
-use crate::report::ocsf;
+use crate::report::{ocsf, write_line};
 
 /// The form in which programs are told of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -65,10 +65,16 @@ impl<'m> Part<'m> {
     }
 }
 
-/// As one line of JSON. What is written here holds text, numbers and maps with text as keys, which can always be
-/// written; were that to change, the empty document that comes of it is refused and ends among the dead letters.
+/// As one line of JSON, in which nothing is left that a terminal would obey. What is written here holds text, numbers
+/// and maps with text as keys, which can always be written; were that to change, the empty document that comes of it is
+/// refused and ends among the dead letters.
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+    let mut line = Vec::new();
+    if write_line(value, &mut line).is_err() {
+        return String::new();
+    }
+    line.pop();
+    String::from_utf8(line).unwrap_or_default()
 }
 
 /// What a message tells, in its order.

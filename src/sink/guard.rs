@@ -90,7 +90,7 @@ pub(super) struct Guard {
 
 impl Guard {
     /// The addresses of a name, as far as a connection to them may be opened.
-    async fn addresses(self, name: String) -> Result<Vec<SocketAddr>, String> {
+    pub(super) async fn addresses(self, name: String) -> Result<Vec<SocketAddr>, String> {
         // Port 0 stands for that of the URL.
         let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|e| e.to_string())?;
         let mut denied = "it has no address".to_owned();

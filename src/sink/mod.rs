@@ -21,6 +21,7 @@ mod document;
 mod filter;
 mod guard;
 mod http;
+mod tls;
 mod wording;
 
 pub use document::{Format, Part, parts, whole};
@@ -190,6 +191,8 @@ macro_rules! sinks {
 
 sinks! {
     file
+    kafka
+    syslog
     webhook
     splunk
     elastic

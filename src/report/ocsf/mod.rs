@@ -92,7 +92,12 @@ pub struct Options {
 pub fn event_line(event: &Event<'_>, options: Options) -> serde_json::Result<String> {
     let telling = event::Telling::of_event(event);
     let version = env!("CARGO_PKG_VERSION");
-    serde_json::to_string(&event::Event::of(&event.finding, telling, options, version, None))
+    let mut line = Vec::new();
+    // The one way to write JSON here, which also writes out what a terminal would obey.
+    write_line(&event::Event::of(&event.finding, telling, options, version, None), &mut line)
+        .map_err(serde::ser::Error::custom)?;
+    line.pop();
+    String::from_utf8(line).map_err(serde::ser::Error::custom)
 }
 
 /// One event a line.

@@ -1,0 +1,226 @@
+//! A real rsyslog to send to: started on a free port of this machine, told to write down how it understood what came.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
+use serde_json::Value;
+
+/// How rsyslog listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    Plain,
+    Tls,
+    /// With a certificate that it asks for and checks.
+    MutualTls,
+    Relp,
+    RelpTls,
+}
+
+/// Whether servers are left out, as one says who cannot have them.
+pub fn skipped() -> bool {
+    std::env::var("COUNTERFOIL_SKIP_SERVERS").is_ok_and(|v| v == "1")
+}
+
+/// The program, installed where it is missing and we may.
+fn program() -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let program = PathBuf::from("/usr/sbin/rsyslogd");
+    let has = |module: &str| {
+        let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+        folders.map(|f| f.path().join("rsyslog").join(module)).any(|path| path.exists())
+    };
+    let whole = || program.exists() && has("imrelp.so") && has("lmnsd_gtls.so");
+    if !whole() {
+        for arguments in [
+            &["update"][..],
+            &["install", "-y", "--no-install-recommends", "rsyslog", "rsyslog-gnutls", "rsyslog-relp"],
+        ] {
+            let _ = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output();
+        }
+    }
+    assert!(
+        whole(),
+        "no rsyslog: install the packages rsyslog, rsyslog-gnutls and rsyslog-relp (apt-get as root did not), or set \
+         COUNTERFOIL_SKIP_SERVERS=1 to leave out the tests that need a server"
+    );
+    program
+}
+
+/// Certificates: of an authority, of a server named `localhost`, of a client.
+pub fn write_certificates(dir: &Path) {
+    let authority = |name: &str| {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        fs::write(dir.join(format!("{name}.pem")), params.self_signed(&key).unwrap().pem()).unwrap();
+        Issuer::new(params, key)
+    };
+    let issuer = authority("ca");
+    authority("other-ca");
+    for (file, name) in [("server", "localhost"), ("client", "client.example.com")] {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        fs::write(dir.join(format!("{file}.pem")), certificate.pem()).unwrap();
+        let path = dir.join(format!("{file}.key"));
+        fs::write(&path, key.serialize_pem()).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A running rsyslog, and what it received.
+pub struct Rsyslog {
+    child: Option<Child>,
+    dir: tempfile::TempDir,
+    pub port: u16,
+}
+
+impl Rsyslog {
+    /// Starts one, with certificates of its own.
+    pub fn start(listen: Listen) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write_certificates(dir.path());
+        let mut server = Self { child: None, dir, port: free_port() };
+        fs::write(server.dir().join("conf"), server.configuration(listen)).unwrap();
+        server.run();
+        server
+    }
+
+    /// Starts it again where it was.
+    pub fn run(&mut self) {
+        let mut command = Command::new(program());
+        command.arg("-n").arg("-f").arg(self.dir().join("conf")).arg("-i").arg(self.dir().join("pid"));
+        let log = fs::File::create(self.dir().join("log")).unwrap();
+        command.stdout(Stdio::null()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let log = || fs::read_to_string(self.dir().join("log")).unwrap_or_default();
+            assert!(begun.elapsed() < Duration::from_secs(20), "rsyslog does not listen: {}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ends it, as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// What was received by now, as rsyslog understood it: until nothing more comes for a while.
+    pub fn settled(&self) -> Vec<Value> {
+        let out = self.dir().join("out");
+        let length = || fs::metadata(&out).map_or(0, |m| m.len());
+        let (mut before, mut quiet) = (length(), 0);
+        while quiet < 10 {
+            std::thread::sleep(Duration::from_millis(20));
+            let now = length();
+            quiet = if now == before { quiet + 1 } else { 0 };
+            before = now;
+        }
+        self.received(0)
+    }
+
+    /// What was received, as rsyslog understood it, once there are so many.
+    pub fn received(&self, least: usize) -> Vec<Value> {
+        let begun = Instant::now();
+        loop {
+            let text = fs::read_to_string(self.dir().join("out")).unwrap_or_default();
+            // The line that is being written is not there yet.
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            let lines: Vec<&str> = whole.lines().collect();
+            if lines.len() >= least {
+                return lines.iter().map(|l| serde_json::from_str(l).expect(l)).collect();
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{} of {least} arrived: {text}", lines.len());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn configuration(&self, listen: Listen) -> String {
+        let dir = self.dir().display();
+        let port = self.port;
+        let driver = match listen {
+            Listen::Plain | Listen::Relp | Listen::RelpTls => String::new(),
+            Listen::Tls => {
+                "streamDriver.name=\"gtls\" streamDriver.mode=\"1\" streamDriver.authMode=\"anon\"".to_owned()
+            }
+            Listen::MutualTls => {
+                "streamDriver.name=\"gtls\" streamDriver.mode=\"1\" streamDriver.authMode=\"x509/name\" \
+                                  permittedPeer=[\"client.example.com\"]"
+                    .to_owned()
+            }
+        };
+        let input = if matches!(listen, Listen::Relp | Listen::RelpTls) {
+            let tls = if listen == Listen::RelpTls {
+                format!(
+                    "tls=\"on\" tls.caCert=\"{dir}/ca.pem\" tls.myCert=\"{dir}/server.pem\" \
+                     tls.myPrivKey=\"{dir}/server.key\" tls.authMode=\"name\" tls.permittedPeer=[\"client.example.com\"]"
+                )
+            } else {
+                String::new()
+            };
+            format!(
+                "module(load=\"imrelp\")\ninput(type=\"imrelp\" address=\"127.0.0.1\" port=\"{port}\" {tls})"
+            )
+        } else {
+            format!(
+                "module(load=\"imtcp\" {driver})\ninput(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")"
+            )
+        };
+        let fields: String = [
+            "pri",
+            "timereported",
+            "hostname",
+            "app-name",
+            "procid",
+            "msgid",
+            "structured-data",
+            "msg",
+        ]
+        .iter()
+        .map(|name| {
+            let date = if *name == "timereported" { " dateFormat=\"rfc3339\"" } else { "" };
+            format!(
+                "property(outname=\"{name}\" name=\"{name}\" format=\"jsonf\"{date}) constant(value=\",\") "
+            )
+        })
+        .collect();
+        format!(
+            "global(workDirectory=\"{dir}\" defaultNetstreamDriverCAFile=\"{dir}/ca.pem\" \
+             defaultNetstreamDriverCertFile=\"{dir}/server.pem\" defaultNetstreamDriverKeyFile=\"{dir}/server.key\")\n\
+             {input}\n\
+             template(name=\"understood\" type=\"list\") {{ constant(value=\"{{\") {fields} \
+             constant(value=\"\\\"end\\\":1}}\\n\") }}\n\
+             action(type=\"omfile\" file=\"{dir}/out\" template=\"understood\")\n"
+        )
+    }
+}
+
+impl Drop for Rsyslog {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
