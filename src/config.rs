@@ -241,7 +241,10 @@ impl Config {
         let mut ids: Vec<&str> = self.sink.iter().map(|s| s.id.as_str()).collect();
         ids.sort_unstable();
         if let Some(pair) = ids.windows(2).find(|pair| pair.first() == pair.last()) {
-            return Err(format!("two sinks have the id `{}`; each needs its own", pair.first().unwrap_or(&"")));
+            return Err(format!(
+                "two sinks have the id `{}`; each needs its own",
+                pair.first().unwrap_or(&"")
+            ));
         }
         for sink in &self.sink {
             sink.kind().map_err(|e| e.to_string())?;

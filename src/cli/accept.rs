@@ -43,7 +43,11 @@ impl Accept {
             [one] => one,
             [] => return Err(fault(format!("there is no open finding `{}`", self.finding))),
             several => {
-                return Err(fault(format!("`{}` begins {} findings; give more of the id", self.finding, several.len())));
+                return Err(fault(format!(
+                    "`{}` begins {} findings; give more of the id",
+                    self.finding,
+                    several.len()
+                )));
             }
         };
         let now = instant(SystemTime::now());

@@ -35,7 +35,10 @@ impl Approve {
             }
         }
         if approved == 0 {
-            return Err(fault(format!("no pull of run {} is held; `counterfoil store show` lists what is", self.run)));
+            return Err(fault(format!(
+                "no pull of run {} is held; `counterfoil store show` lists what is",
+                self.run
+            )));
         }
         Ok(Done::Well)
     }

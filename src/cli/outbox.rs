@@ -42,7 +42,10 @@ impl Command {
                 for sink in &config.sink {
                     let queue = queues.iter().find(|q| q.sink == sink.id).cloned().unwrap_or_default();
                     let oldest = queue.oldest.map(|t| format!(", the oldest of {t}")).unwrap_or_default();
-                    say(format_args!("{}: {} waiting{oldest}, {} given up", sink.id, queue.waiting, queue.dead))?;
+                    say(format_args!(
+                        "{}: {} waiting{oldest}, {} given up",
+                        sink.id, queue.waiting, queue.dead
+                    ))?;
                 }
             }
             Self::Dead(of) => {

@@ -50,7 +50,8 @@ pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outc
             let mut pause = Pause::default();
             // A sink that takes nothing is left for the next run.
             while pause.failures == 0 && Tick::now() < until {
-                let sent = runtime.block_on(deliver(&post, to, &mut pause, instant(SystemTime::now()).max(now)))?;
+                let sent =
+                    runtime.block_on(deliver(&post, to, &mut pause, instant(SystemTime::now()).max(now)))?;
                 if sent.taken + sent.refused + sent.later == 0 {
                     break;
                 }
@@ -90,7 +91,10 @@ fn tell(manifest: &Manifest) {
         0 => String::new(),
         n => format!("; {n} keep still while a source is in doubt"),
     };
-    note(format_args!("run {}: {new} findings new, {changed} changed, {resolved} resolved{frozen}", manifest.run));
+    note(format_args!(
+        "run {}: {new} findings new, {changed} changed, {resolved} resolved{frozen}",
+        manifest.run
+    ));
 }
 
 fn write_verdicts(store: &dyn Store, path: &Path) -> Result<(), Stop> {
@@ -128,20 +132,23 @@ fn write_verdicts(store: &dyn Store, path: &Path) -> Result<(), Stop> {
 fn write_findings(store: &dyn Store, how: &How, now: Instant) -> Result<Option<Severity>, Stop> {
     let mut findings: Vec<Finding<'static>> = vec![];
     let mut broken = None;
-    store.lives(&[State::Open, State::Accepted], &mut |life| match serde_json::from_str::<Finding<'static>>(&life.body) {
-        Ok(mut finding) => {
-            finding.now = now;
-            if life.state == State::Accepted {
-                finding.exception = life.acceptance.map(|a| crate::model::finding::ExceptionView {
-                    accepted_by: a.by.into(),
-                    reason: a.reason.into(),
-                    expires_at: a.until,
-                });
+    store.lives(
+        &[State::Open, State::Accepted],
+        &mut |life| match serde_json::from_str::<Finding<'static>>(&life.body) {
+            Ok(mut finding) => {
+                finding.now = now;
+                if life.state == State::Accepted {
+                    finding.exception = life.acceptance.map(|a| crate::model::finding::ExceptionView {
+                        accepted_by: a.by.into(),
+                        reason: a.reason.into(),
+                        expires_at: a.until,
+                    });
+                }
+                findings.push(finding);
             }
-            findings.push(finding);
-        }
-        Err(e) => broken = Some(e),
-    })?;
+            Err(e) => broken = Some(e),
+        },
+    )?;
     if let Some(e) = broken {
         return Err(fault(format!("what the store keeps of a finding cannot be read: {e}")));
     }

@@ -24,7 +24,10 @@ impl Run {
         let config = Config::load(&self.config)?;
         crate::log::start(&config.log)?;
         if config.source.is_empty() {
-            return Err(fault(format!("{}: has no [[source]]; there is nothing to watch", self.config.display())));
+            return Err(fault(format!(
+                "{}: has no [[source]]; there is nothing to watch",
+                self.config.display()
+            )));
         }
         let store = super::store::path(&config);
         let load = || Config::load(&self.config).map_err(SetupError::from);

@@ -42,8 +42,7 @@ impl Core {
     /// When the store cannot be read.
     pub fn new(store: Box<dyn Store>, mut setup: Setup, keep: Duration) -> Result<Self, StoreError> {
         let rules = std::mem::replace(&mut setup.rules, empty_rules());
-        let mut core =
-            Self { engine: Engine::new(store, rules), board: Board::default(), setup, keep };
+        let mut core = Self { engine: Engine::new(store, rules), board: Board::default(), setup, keep };
         core.lay_board()?;
         core.drop_other_sinks()?;
         Ok(core)
@@ -72,7 +71,10 @@ impl Core {
     fn drop_other_sinks(&mut self) -> Result<(), StoreError> {
         let dropped = self.engine.store().drop_other_sinks(&self.setup.sink_ids())?;
         if dropped > 0 {
-            tracing::warn!(messages = dropped, "messages to sinks that are no longer configured were dropped");
+            tracing::warn!(
+                messages = dropped,
+                "messages to sinks that are no longer configured were dropped"
+            );
         }
         Ok(())
     }

@@ -200,7 +200,12 @@ fn tell(to: &Destination, pause: &Pause, sent: &Sent, fates: &[(Letter, Fate)]) 
     }
     for (letter, fate) in fates {
         if let Fate::Dead { reason } = fate {
-            tracing::error!(sink, message = letter.message, reason, "message given up; `counterfoil outbox dead` lists it");
+            tracing::error!(
+                sink,
+                message = letter.message,
+                reason,
+                "message given up; `counterfoil outbox dead` lists it"
+            );
         }
     }
     tracing::debug!(sink, taken = sent.taken, later = sent.later, refused = sent.refused, "sent");
@@ -211,7 +216,8 @@ fn message(letter: &Letter) -> Result<Message<'static>, String> {
     let broken = |e: serde_json::Error| format!("what is kept of it cannot be read: {e}");
     let notice = match &letter.content {
         Content::Events { bodies, group } => {
-            let events: Result<Vec<Event<'static>>, _> = bodies.iter().map(|b| serde_json::from_str(b)).collect();
+            let events: Result<Vec<Event<'static>>, _> =
+                bodies.iter().map(|b| serde_json::from_str(b)).collect();
             Notice::Events { events: events.map_err(broken)?, group: group.clone() }
         }
         Content::Notice { kind, body } => match kind.as_str() {

@@ -67,7 +67,8 @@ pub fn run(
     let fail = |e: &dyn std::fmt::Display| SetupError(e.to_string());
     let setup = Setup::new(&config, controls(&config)?, threads)?;
     let _lock = ProcessLock::take(store).map_err(|e| fail(&e))?;
-    let open = || -> Result<Box<dyn Store>, SetupError> { Ok(Box::new(Sqlite::open(store).map_err(|e| fail(&e))?)) };
+    let open =
+        || -> Result<Box<dyn Store>, SetupError> { Ok(Box::new(Sqlite::open(store).map_err(|e| fail(&e))?)) };
     let keep = config.store.clone().unwrap_or_default().keep;
     let core = Core::new(open()?, setup, keep).map_err(|e| fail(&e))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -189,7 +190,11 @@ impl Daemon {
                         ms = took.ms(),
                         "run finished"
                     );
-                    self.notifier.status(&format!("run {} finished, {} changes told", run.run, run.event_count()));
+                    self.notifier.status(&format!(
+                        "run {} finished, {} changes told",
+                        run.run,
+                        run.event_count()
+                    ));
                 }
                 true
             }
@@ -303,7 +308,8 @@ async fn carry(post: Post, to: Arc<Destination>, status: Arc<Status>, mut ended:
 #[cfg(unix)]
 async fn signals(wake: Sender<Wake>, stopping: Arc<AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let all = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let all =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = all else {
         tracing::error!("signals cannot be waited for");
         return;

@@ -140,8 +140,7 @@ impl Alertmanager {
             ("state", state(event)),
             ("event", event.id.clone()),
         ];
-        let until =
-            if event.state == State::Open { now.plus(self.resolve_after) } else { event.time };
+        let until = if event.state == State::Open { now.plus(self.resolve_after) } else { event.time };
         alert(&labels, &annotations, event.first_seen, until, about.as_ref())
     }
 

@@ -111,8 +111,16 @@ fn write(part: Part<'_>) -> String {
     let action = json!({ "create": { "_id": part.id() } });
     let source = match part {
         Part::Event(event) => of_event(event),
-        Part::Digest(d) => of_other(part, "digest", "state", format!("{} grants, {} justified", d.grants, d.justified), json!(d)),
-        Part::Heartbeat(h) => of_other(part, "heartbeat", "metric", format!("counterfoil {} is alive", h.version), json!(h)),
+        Part::Digest(d) => of_other(
+            part,
+            "digest",
+            "state",
+            format!("{} grants, {} justified", d.grants, d.justified),
+            json!(d),
+        ),
+        Part::Heartbeat(h) => {
+            of_other(part, "heartbeat", "metric", format!("counterfoil {} is alive", h.version), json!(h))
+        }
     };
     format!("{}\n{}\n", document::json(&action), document::json(&source))
 }
@@ -229,7 +237,9 @@ impl Elastic {
     fn understood(&self, answer: &Answer) -> Outcome {
         match answer.status {
             200..=299 => match answer.json::<Bulk>() {
-                Some(bulk) => Outcome::Each(bulk.items.iter().map(|i| self.of_item(&i.create, answer)).collect()),
+                Some(bulk) => {
+                    Outcome::Each(bulk.items.iter().map(|i| self.of_item(&i.create, answer)).collect())
+                }
                 None => Outcome::All(answer.later()),
             },
             400 | 413 => Outcome::Halve(Receipt::Refused { reason: answer.said.clone() }),

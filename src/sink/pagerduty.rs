@@ -151,8 +151,11 @@ fn grouped(message: &Message<'_>, events: &[Event<'_>], group: &Group) -> Value 
     if group.open == 0 {
         return json!({ "event_action": "resolve", "dedup_key": group.key });
     }
-    let listed: Vec<String> =
-        events.iter().take(MAX_LISTED).map(|e| format!("{}: {}", state(e), plain(&e.finding.message, 300))).collect();
+    let listed: Vec<String> = events
+        .iter()
+        .take(MAX_LISTED)
+        .map(|e| format!("{}: {}", state(e), plain(&e.finding.message, 300)))
+        .collect();
     json!({
         "event_action": "trigger",
         "dedup_key": group.key,
@@ -220,7 +223,11 @@ impl PagerDuty {
                     let e = e.to_ascii_lowercase();
                     e.contains("routing_key") || e.contains("routing key")
                 };
-                if errors.iter().any(about_key) { Receipt::Paused { reason } } else { Receipt::Refused { reason } }
+                if errors.iter().any(about_key) {
+                    Receipt::Paused { reason }
+                } else {
+                    Receipt::Refused { reason }
+                }
             }
             receipt => receipt,
         }

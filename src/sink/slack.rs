@@ -98,7 +98,8 @@ fn grouped(events: &[Event<'_>], group: &Group) -> String {
     let mut out = format!("*{}*\n", escaped(&group_title(events, group)));
     for event in events.iter().take(MAX_LISTED) {
         let f = &event.finding;
-        let _ = writeln!(out, "• {} · {} · {} `{}`", f.severity.as_str(), state(event), text(&f.message), f.id);
+        let _ =
+            writeln!(out, "• {} · {} · {} `{}`", f.severity.as_str(), state(event), text(&f.message), f.id);
     }
     if events.len() > MAX_LISTED {
         let _ = writeln!(out, "… and {} more", events.len() - MAX_LISTED);

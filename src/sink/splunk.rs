@@ -150,8 +150,7 @@ impl Splunk {
             return Outcome::All(Receipt::Paused { reason: "the token does not fit a header".to_owned() });
         };
         let request = self.http.post(&self.url, "application/json", body);
-        let request =
-            request.header(header::CONTENT_ENCODING, "gzip").header(header::AUTHORIZATION, token);
+        let request = request.header(header::CONTENT_ENCODING, "gzip").header(header::AUTHORIZATION, token);
         match self.http.exchange(request, now).await {
             Ok(answer) => understood(&answer),
             Err(receipt) => Outcome::All(receipt),
