@@ -124,6 +124,8 @@ struct Run<'e> {
     first: bool,
     states: BTreeMap<String, SourceState>,
     manifest: Manifest,
+    /// Whether somebody wants the run to stop.
+    stop: &'e dyn Fn() -> bool,
 }
 
 /// What a run is asked to do.
@@ -136,7 +138,7 @@ pub struct Order<'o> {
     pub due: &'o [String],
     /// Whether to judge; otherwise the pulls are taken in, and the next run judges.
     pub judge: bool,
-    /// Whether somebody wants the run to stop: asked between two steps.
+    /// Whether somebody wants the run to stop: asked again and again while it goes on.
     pub stop: &'o dyn Fn() -> bool,
 }
 
@@ -186,14 +188,15 @@ impl Engine {
             first,
             states,
             manifest: Manifest::new(id, order.now, first, previous),
+            stop: order.stop,
         };
         run.retire_others()?;
         for source in order.due {
-            stop(order)?;
+            run.go_on()?;
             run.take(source, pull(source))?;
         }
         if order.judge {
-            run.judge(&|| stop(order))?;
+            run.judge()?;
         }
         run.close()
     }
@@ -206,13 +209,14 @@ const DOUBTS: &str = "doubts";
 /// The fact that holds the hash of the last manifest.
 const MANIFEST: &str = "manifest";
 
-fn stop(order: &Order<'_>) -> Result<(), EngineError> {
-    if (order.stop)() { Err(EngineError::Stopped) } else { Ok(()) }
-}
-
 impl Run<'_> {
+    /// Whether the run may go on; asked again and again, which also shows that it does.
+    fn go_on(&self) -> Result<(), EngineError> {
+        if (self.stop)() { Err(EngineError::Stopped) } else { Ok(()) }
+    }
+
     /// Judges what changed, in batches.
-    fn judge(&mut self, stop: &dyn Fn() -> Result<(), EngineError>) -> Result<(), EngineError> {
+    fn judge(&mut self) -> Result<(), EngineError> {
         let catalogue = self.catalogue()?;
         let with = self.judged_with();
         let doubts = self.doubts_text(&catalogue)?;
@@ -224,7 +228,7 @@ impl Run<'_> {
         self.store.mark_due(self.now)?;
         let frozen = self.doubts(&catalogue);
         loop {
-            stop()?;
+            self.go_on()?;
             let (names, left) = self.store.dirty(BATCH)?;
             if names.is_empty() {
                 break;

@@ -100,10 +100,16 @@ impl Run<'_> {
         let settle = |first: &str, second: &str| second_stands(first, second, taken_at);
         let pull = Pull { run: self.id, source: &state.id, reader: &read, settle: &settle };
         let end_mark = std::cell::RefCell::new(&mut end);
+        let stop = self.stop;
+        let mut number: u64 = 0;
         let ingested = self.store.ingest(
             &pull,
             &mut |keep| {
                 each_line(&mut *lines, &mut |line| {
+                    number += 1;
+                    if number % ASK_EVERY == 0 && stop() {
+                        return Err(StoreError::Other(STOPPED.to_owned()));
+                    }
                     let record = match parse_line(line.as_bytes()) {
                         Ok(record) => record,
                         Err(e) => {
@@ -131,6 +137,7 @@ impl Run<'_> {
         drop(end_mark);
         let seen_at = end.as_ref().map(|e| e.taken_at);
         let outcome = match (ingested, stopped) {
+            (Err(StoreError::Other(why)), _) if why == STOPPED => return Err(EngineError::Stopped),
             (Err(StoreError::Other(why)), _) if fault.is_some() || why.starts_with(CUT) => {
                 self.failed(state, fault.unwrap_or(why))
             }
@@ -164,6 +171,10 @@ impl Run<'_> {
     }
 }
 
+/// The error of a pull that was asked to stop.
+const STOPPED: &str = "stopped";
+/// How many lines are taken between two questions whether to go on.
+const ASK_EVERY: u64 = 4096;
 /// How the error of a pull begins that broke off while its lines were read.
 const CUT: &str = "the records of the pull";
 
