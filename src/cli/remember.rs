@@ -67,7 +67,7 @@ pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outc
     if let Some(path) = &how.verdicts {
         write_verdicts(core.store(), path)?;
     }
-    let worst = write_findings(core.store(), how, now)?;
+    let worst = write_findings(core.store(), manifest.still, how, now)?;
     let failing = how.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= Severity::from(limit)));
     Ok(if failing { Done::Failing } else { Done::Well })
 }
@@ -89,7 +89,7 @@ fn tell(manifest: &Manifest) {
     let [new, changed, resolved] = events;
     let frozen = match manifest.frozen {
         0 => String::new(),
-        n => format!("; {n} keep still while a source is in doubt"),
+        n => format!("; {n} are not told while a source is in doubt"),
     };
     note(format_args!(
         "run {}: {new} findings new, {changed} changed, {resolved} resolved{frozen}",
@@ -128,8 +128,14 @@ fn write_verdicts(store: &dyn Store, path: &Path) -> Result<(), Stop> {
     out.flush().map_err(writing(&shown))
 }
 
-/// Prints what is open; the worst severity of those that nobody accepted.
-fn write_findings(store: &dyn Store, how: &How, now: Instant) -> Result<Option<Severity>, Stop> {
+/// Prints what is open, and what is found and not told because a source is in doubt; the worst severity of those that
+/// nobody accepted.
+fn write_findings(
+    store: &dyn Store,
+    still: Vec<String>,
+    how: &How,
+    now: Instant,
+) -> Result<Option<Severity>, Stop> {
     let mut findings: Vec<Finding<'static>> = vec![];
     let mut broken = None;
     store.lives(
@@ -149,6 +155,11 @@ fn write_findings(store: &dyn Store, how: &How, now: Instant) -> Result<Option<S
             Err(e) => broken = Some(e),
         },
     )?;
+    for body in still {
+        let mut finding: Finding<'static> = serde_json::from_str(&body)?;
+        finding.now = now;
+        findings.push(finding);
+    }
     if let Some(e) = broken {
         return Err(fault(format!("what the store keeps of a finding cannot be read: {e}")));
     }

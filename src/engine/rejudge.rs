@@ -112,6 +112,10 @@ impl Run<'_> {
         let Some(life) = step.life.clone() else { return };
         if step.told.is_some() && is_frozen(&life.check, life.system.as_deref(), true, doubts) {
             self.freeze(home, batch);
+            let is_new = old.is_none_or(|old| old.state == State::Resolved);
+            if is_new && self.manifest.still.len() < MAX_STILL {
+                self.manifest.still.push(life.body);
+            }
             return;
         }
         finding.exception = exception;
@@ -186,6 +190,8 @@ impl Run<'_> {
     }
 }
 
+/// How many findings that keep still are shown to whoever looks.
+const MAX_STILL: usize = 100_000;
 /// How many findings that are absent are counted on in one run; the others wait for the next.
 const MAX_SWEPT: usize = 100_000;
 

@@ -83,6 +83,9 @@ pub struct Manifest {
     pub created: BTreeMap<Severity, u64>,
     /// Findings that kept still because a source is in doubt.
     pub frozen: u64,
+    /// Findings that are there and are not told while a source is in doubt, as JSON; for whoever looks, not for the log.
+    #[serde(skip)]
+    pub still: Vec<String>,
     /// The hash of the manifest before this.
     pub previous: Option<String>,
 }
@@ -103,6 +106,7 @@ impl Manifest {
             events: BTreeMap::new(),
             created: BTreeMap::new(),
             frozen: 0,
+            still: vec![],
             previous,
         }
     }
