@@ -66,7 +66,7 @@ impl Hearing<'_> {
             }
             letters.push(NewLetter {
                 sink: l.id.clone(),
-                grouped: people.then(|| group.unwrap_or(&event.finding.id).to_owned()),
+                grouped: group.filter(|_| people).map(str::to_owned),
                 muted_until: if people { muted_until(self.mutes, event, self.now) } else { None },
             });
         }

@@ -135,8 +135,8 @@ fn lines(title: &str, lines: &[String]) -> String {
 impl Slack {
     async fn post(&self, message: &Message<'_>, now: Instant) -> Receipt {
         let text = match &message.notice {
-            Notice::Events { events, group: Some(group) } => grouped(events, group),
-            Notice::Events { events, group: None } => {
+            Notice::Events { events, group: Some(group) } if events.len() > 1 => grouped(events, group),
+            Notice::Events { events, .. } => {
                 events.iter().map(alone).collect::<Vec<_>>().join("\n\n")
             }
             Notice::Digest(d) => {
