@@ -63,6 +63,12 @@ fn the_full_configuration_shows_every_connector_and_every_table() {
             assert!(FULL.contains(key.as_str()), "config/full.toml does not speak of `{key}` {table}");
         }
     }
+    for kind in counterfoil::sink::Entry::KINDS {
+        assert!(
+            config.sink.iter().any(|s| s.kind().unwrap().0 == *kind),
+            "config/full.toml shows no sink of the kind `{kind}`"
+        );
+    }
     assert!(!config.birthright.is_empty());
     let by_default = &config.accountability;
     assert!(
