@@ -37,12 +37,10 @@ pub(super) fn with_stamp<'l>(kept: &'l str, taken_at: &str) -> Cow<'l, str> {
     out
 }
 
-/// Prepares a record for the store.
+/// Prepares a record for the store, all but its ties.
 pub(super) fn prepare<'l>(line: &'l str, record: &Record<'_>, taken_at: &str) -> Prepared<'l> {
     let kind = kind(record);
     let body = without_stamp(line, taken_at);
-    let mut tied = vec![];
-    ties(record, &mut |tie: Tie, name| tied.push((tie.number(), name_token(name))));
     let mut system = None;
     let mut check = None;
     match record {
@@ -50,13 +48,11 @@ pub(super) fn prepare<'l>(line: &'l str, record: &Record<'_>, taken_at: &str) ->
         Record::Exception(e) => check = Some(Cow::Owned(e.check.to_string())),
         _ => {}
     }
-    tied.sort_unstable();
-    tied.dedup();
     Prepared {
         kind,
         key: key(record, kind, &body),
         body,
-        ties: tied,
+        ties: vec![],
         catalogue: is_catalogue(kind),
         system,
         check,
@@ -68,10 +64,15 @@ pub(super) fn read(kept: &str) -> Option<Prepared<'static>> {
     let line = with_stamp(kept, EPOCH);
     let record = parse_line(line.as_bytes()).ok()?;
     let prepared = prepare(&line, &record, EPOCH);
+    let mut tied = vec![];
+    ties(&record, &mut |tie: Tie, name| tied.push((tie.number(), name_token(name))));
+    tied.sort_unstable();
+    tied.dedup();
     Some(Prepared {
         body: Cow::Owned(prepared.body.into_owned()),
         system: prepared.system.map(|s| Cow::Owned(s.into_owned())),
         check: prepared.check.map(|s| Cow::Owned(s.into_owned())),
+        ties: tied,
         ..prepared
     })
 }

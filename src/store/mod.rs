@@ -60,7 +60,8 @@ pub struct Prepared<'a> {
     pub key: Hash,
     /// The line, the time of the pull left out of it, so that it is the same from pull to pull.
     pub body: std::borrow::Cow<'a, str>,
-    /// How it is tied to names: the tie's number and the token.
+    /// How it is tied to names: the tie's number and the token. Empty in what a [`Feed`] hands over: most records did not
+    /// change, and then nobody asks.
     pub ties: Vec<(u8, Token)>,
     /// Whether it belongs to every part of an estate.
     pub catalogue: bool,

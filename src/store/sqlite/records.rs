@@ -27,12 +27,14 @@ pub(super) fn ingest(
         of: BTreeMap::new(),
         touch: Touch::new(tx),
         others: others(tx, source)?,
+        tied: vec![],
     };
     for (kind, n) in counts_of(tx, source)? {
         taking.of.insert(kind, Counts { before: n, ..Counts::default() });
     }
     feed(&mut |record| taking.record(&record))?;
     taking.remove_unseen()?;
+    taking.tie()?;
     taking.touch_all_twins()?;
     let Taking { mut of, touch, .. } = taking;
     for c in of.values_mut() {
@@ -99,7 +101,12 @@ struct Taking<'t> {
     touch: Touch<'t>,
     /// Other sources with records of a type.
     others: Vec<(RecordType, i64)>,
+    /// Ties to be written, in the order of their names, which is that of the index: token, tie, record.
+    tied: Vec<(Token, u8, i64)>,
 }
+
+/// How many ties are held back to be sorted: 24 bytes each.
+const MAX_TIED: usize = 4_000_000;
 
 /// The other sources that have identities or requests.
 fn others(db: &Connection, own: i64) -> Result<Vec<(RecordType, i64)>> {
@@ -131,9 +138,10 @@ impl Taking<'_> {
             .optional()?;
         let Some((row, held, from_run)) = found else {
             self.counts(record.kind).added += 1;
-            self.touch.record(record, None)?;
-            self.touch_twins(record)?;
-            return self.insert(record, &own);
+            let whole = self.whole(record)?;
+            self.touch.record(&whole, None)?;
+            self.touch_twins(&whole)?;
+            return self.insert(&whole, &own);
         };
         let first = self.seen.add(row);
         if held == own {
@@ -144,17 +152,36 @@ impl Taking<'_> {
             return Ok(());
         }
         let before = (self.pull.reader)(&old);
-        self.touch.record(record, before.as_ref())?;
-        self.touch_twins(record)?;
+        let whole = self.whole(record)?;
+        self.touch.record(&whole, before.as_ref())?;
+        self.touch_twins(&whole)?;
         if from_run == number(self.pull.run) {
-            // Another line of this very pull: it never was a version of its own.
+            // Another line of this very pull: it never was a version of its own. Its ties may not be written yet.
+            self.tied.retain(|(_, _, tied)| *tied != row);
             self.forget(row, before.as_ref())?;
             self.tx.prepare_cached("DELETE FROM record WHERE id = ?1")?.execute([row])?;
         } else {
             self.counts(record.kind).changed += 1;
             self.end(row, before.as_ref())?;
         }
-        self.insert(record, &own)
+        self.insert(&whole, &own)
+    }
+
+    /// A record with its ties.
+    fn whole(&self, record: &Prepared<'_>) -> Result<Prepared<'static>> {
+        (self.pull.reader)(&record.body)
+            .ok_or_else(|| StoreError::Other("a record that cannot be read again".to_owned()))
+    }
+
+    /// Writes the ties that were held back.
+    fn tie(&mut self) -> Result<()> {
+        self.tied.sort_unstable();
+        let sql = "INSERT OR IGNORE INTO tie (token, tie, record) VALUES (?1, ?2, ?3)";
+        let mut tie = self.tx.prepare_cached(sql)?;
+        for (token, kind, row) in self.tied.drain(..) {
+            tie.execute(params![token, kind, row])?;
+        }
+        Ok(())
     }
 
     /// A record appeared, changed or went: what other sources say under the same key may stand now, or stand no more.
@@ -219,12 +246,10 @@ impl Taking<'_> {
         ])?;
         let row = self.tx.last_insert_rowid();
         self.seen.add(row);
-        let mut tie =
-            self.tx.prepare_cached("INSERT OR IGNORE INTO tie (token, tie, record) VALUES (?1, ?2, ?3)")?;
-        for (kind, token) in &record.ties {
-            tie.execute(params![token, kind, row])?;
+        self.tied.extend(record.ties.iter().map(|(kind, token)| (*token, *kind, row)));
+        if self.tied.len() >= MAX_TIED {
+            self.tie()?;
         }
-        drop(tie);
         self.hold(record.system.as_deref(), 1)
     }
 

@@ -78,7 +78,8 @@ CREATE TABLE recheck (
 CREATE INDEX recheck_at ON recheck (at);
 
 CREATE TABLE verdict (
-    grant_key      BLOB PRIMARY KEY,
+    row            INTEGER PRIMARY KEY,
+    grant_key      BLOB NOT NULL UNIQUE,
     home           INTEGER NOT NULL,
     system         TEXT NOT NULL,
     account        TEXT NOT NULL,
@@ -90,7 +91,7 @@ CREATE TABLE verdict (
     request_source TEXT,
     request_id     TEXT,
     recheck_at     INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX verdict_home ON verdict (home);
 
 -- How many grants of a system stand how: kept with the verdicts, so that nobody has to count them.
