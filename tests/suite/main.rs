@@ -26,6 +26,7 @@ mod samples;
 mod schedule;
 mod secrets;
 mod serve;
+mod servers;
 mod servicenow;
 mod sinks;
 mod tidy;

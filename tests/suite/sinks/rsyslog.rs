@@ -4,11 +4,12 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
+
+use crate::servers;
 
 /// How rsyslog listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,35 +22,17 @@ pub enum Listen {
     RelpTls,
 }
 
-/// Whether servers are left out, as one says who cannot have them.
-pub fn skipped() -> bool {
-    std::env::var("COUNTERFOIL_SKIP_SERVERS").is_ok_and(|v| v == "1")
-}
+/// The program.
+const PROGRAM: &str = "/usr/sbin/rsyslogd";
 
-/// The program, installed where it is missing and we may.
-fn program() -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let program = PathBuf::from("/usr/sbin/rsyslogd");
+/// Whether there is none, and the test has to do without.
+pub fn skipped() -> bool {
     let has = |module: &str| {
         let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
         folders.map(|f| f.path().join("rsyslog").join(module)).any(|path| path.exists())
     };
-    let whole = || program.exists() && has("imrelp.so") && has("lmnsd_gtls.so");
-    if !whole() {
-        for arguments in [
-            &["update"][..],
-            &["install", "-y", "--no-install-recommends", "rsyslog", "rsyslog-gnutls", "rsyslog-relp"],
-        ] {
-            let _ = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output();
-        }
-    }
-    assert!(
-        whole(),
-        "no rsyslog: install the packages rsyslog, rsyslog-gnutls and rsyslog-relp (apt-get as root did not), or set \
-         COUNTERFOIL_SKIP_SERVERS=1 to leave out the tests that need a server"
-    );
-    program
+    let whole = || Path::new(PROGRAM).exists() && has("imrelp.so") && has("lmnsd_gtls.so");
+    !servers::is_there("rsyslog", &["rsyslog", "rsyslog-gnutls", "rsyslog-relp"], &whole)
 }
 
 /// Certificates: of an authority, of a server named `localhost`, of a client.
@@ -104,7 +87,7 @@ impl Rsyslog {
 
     /// Starts it again where it was.
     pub fn run(&mut self) {
-        let mut command = Command::new(program());
+        let mut command = Command::new(PROGRAM);
         command.arg("-n").arg("-f").arg(self.dir().join("conf")).arg("-i").arg(self.dir().join("pid"));
         let log = fs::File::create(self.dir().join("log")).unwrap();
         command.stdout(Stdio::null()).stderr(log);

@@ -4,60 +4,28 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::servers;
 
 /// Where Debian puts it.
 const BINARY: &str = "/usr/bin/prometheus-alertmanager";
 /// The package.
 const PACKAGE: &str = "prometheus-alertmanager";
 
-/// The program, installed where that is possible; `None` where tests against servers are not wanted.
+/// The program; `None` where there is none and the test has to do without.
 fn binary() -> Option<PathBuf> {
-    // Two tests at a time must not both install it.
-    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let there = || {
-            std::env::split_paths(&path)
-                .flat_map(|dir| [dir.join("prometheus-alertmanager"), dir.join("alertmanager")])
-                .chain([PathBuf::from(BINARY)])
-                .find(|file| file.is_file())
-        };
-        there().or_else(|| {
-            install();
-            there()
-        })
-    });
-    let skip = std::env::var_os("COUNTERFOIL_SKIP_SERVERS").is_some_and(|v| v == "1");
-    assert!(
-        found.is_some() || skip,
-        "there is no Alertmanager and it could not be installed; run `apt-get install {PACKAGE}`, or set COUNTERFOIL_SKIP_SERVERS=1 to go without"
-    );
-    found.clone()
-}
-
-/// Installs the package where this runs as root on Debian; elsewhere does nothing.
-fn install() {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n");
-    if !root || std::env::var_os("COUNTERFOIL_SKIP_SERVERS").is_some_and(|v| v == "1") {
-        return;
-    }
-    for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends", PACKAGE][..]] {
-        let quiet = Command::new("apt-get")
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        if !quiet.is_ok_and(|status| status.success()) {
-            return;
-        }
-    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let find = || {
+        std::env::split_paths(&path)
+            .flat_map(|dir| [dir.join("prometheus-alertmanager"), dir.join("alertmanager")])
+            .chain([PathBuf::from(BINARY)])
+            .find(|file| file.is_file())
+    };
+    servers::is_there("Alertmanager", &[PACKAGE], &|| find().is_some()).then(find).flatten()
 }
 
 /// A running Alertmanager; it ends with this.
@@ -68,7 +36,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it on a free port of the loopback; `None` where tests against servers are not wanted.
+    /// Starts it on a free port of the loopback; `None` where there is none.
     pub fn start() -> Option<Self> {
         let binary = binary()?;
         let folder = tempfile::tempdir().unwrap();
