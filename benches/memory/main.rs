@@ -7,7 +7,11 @@
 //!
 //! Pulling (reading the whole export, comparing it with what is held) and judging are timed apart: the first costs what
 //! the export costs, the second what changed.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement that meets what it does not expect should stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a measurement that meets what it does not expect should stop"
+)]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};

@@ -4,12 +4,12 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
-use std::time::{Duration as Span, Instant as Tick, SystemTime};
+use std::time::{Duration as Span, SystemTime};
 
 use super::reconcile::How;
 use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
 use crate::config::{Config, instant};
-use crate::daemon::{Core, Pause, Post, Puller, Setup, deliver};
+use crate::daemon::{Core, Post, Puller, Setup, deliver_all};
 use crate::engine::{Manifest, PullOutcome};
 use crate::lock::ProcessLock;
 use crate::log::Log;
@@ -43,20 +43,8 @@ pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outc
     let manifest = core.reconcile(now, &stop, &mut |source| puller.pull(source))?;
     tell(&manifest);
     if !destinations.is_empty() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let post = Post::new(Box::new(Sqlite::open(&path)?));
-        let until = Tick::now() + PATIENCE;
-        for to in &destinations {
-            let mut pause = Pause::default();
-            // A sink that takes nothing is left for the next run.
-            while pause.failures == 0 && Tick::now() < until {
-                let sent =
-                    runtime.block_on(deliver(&post, to, &mut pause, instant(SystemTime::now()).max(now)))?;
-                if sent.taken + sent.refused + sent.later == 0 {
-                    break;
-                }
-            }
-        }
+        deliver_all(&post, &destinations, PATIENCE, &|| instant(SystemTime::now()).max(now))?;
         for queue in core.store().outbox()?.iter().filter(|q| q.waiting + q.dead > 0) {
             note(format_args!(
                 "sink `{}`: {} messages wait for the next run, {} were given up",

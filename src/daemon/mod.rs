@@ -17,7 +17,7 @@ mod status;
 mod watch;
 
 pub use core::{Core, Ticked};
-pub use post::{Destination, Pause, Post, Sent, deliver, resend};
+pub use post::{Destination, Pause, Post, Sent, deliver, deliver_all, resend};
 pub use pull::Puller;
 pub use setup::{Setup, SetupError};
 pub use status::refresh;

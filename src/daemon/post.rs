@@ -2,7 +2,7 @@
 //! each finding; a receiver that is away is asked again later and later, and loses nothing.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration as Span;
+use std::time::{Duration as Span, Instant as Tick};
 
 use crate::engine::Listener;
 use crate::model::event::{Activity, EVENT_SCHEMA, Event, Message, Notice, State, event_id};
@@ -227,6 +227,33 @@ fn message(letter: &Letter) -> Result<Message<'static>, String> {
         },
     };
     Ok(Message { id: letter.message.clone(), time: letter.at, notice })
+}
+
+/// Sends all that waits for some sinks, for as long as they take it; what they do not take is kept for later.
+///
+/// # Errors
+/// When the store fails.
+pub fn deliver_all(
+    post: &Post,
+    destinations: &[Arc<Destination>],
+    patience: Span,
+    now: &dyn Fn() -> Instant,
+) -> Result<(), StoreError> {
+    let failed = |e: std::io::Error| StoreError::Other(format!("nothing can be sent: {e}"));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
+    let until = Tick::now() + patience;
+    for to in destinations {
+        let mut pause = Pause::default();
+        while pause.failures == 0 && Tick::now() < until {
+            let sent = runtime.block_on(deliver(post, to, &mut pause, now()))?;
+            if sent == Sent::default() {
+                break;
+            }
+        }
+    }
+    runtime.shutdown_timeout(Span::from_secs(1));
+    Ok(())
 }
 
 /// Tells a receiver that forgets what it does not hear of everything that is open. Goes round the outbox: what is lost is

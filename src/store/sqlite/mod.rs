@@ -7,6 +7,7 @@ mod outbox;
 mod records;
 mod runs;
 mod schema;
+mod touch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
