@@ -22,6 +22,8 @@ const DELAYS: [Duration; 6] = [
 ];
 /// How long a sink is left alone whose settings somebody has to change first.
 const PAUSED: Duration = Duration::minutes(15);
+/// How often the store is waited for to write down what was sent; each time for as long as the store itself waits.
+const MAX_WAITS: u32 = 120;
 /// How old a message may become.
 const OLDEST: Duration = Duration::days(30);
 /// How long one sending may take at the most: a sink has limits of its own, and this is for one that forgot them.
@@ -136,8 +138,17 @@ pub async fn deliver(
     };
     let sent = settle(going, receipts, &mut fates, pause, now);
     tell(to, pause, &sent, &fates);
-    post.with(move |store| store.settle(&fates)).await?;
-    Ok(sent)
+    // While a large pull is taken in, the store may be held for minutes. What was sent and not written down would be sent
+    // again, so this waits.
+    let fates = Arc::new(fates);
+    for _ in 0..MAX_WAITS {
+        let own = Arc::clone(&fates);
+        match post.with(move |store| store.settle(&own)).await {
+            Err(StoreError::Busy(why)) => tracing::debug!(sink = to.id(), why, "waits for the store"),
+            other => return other.map(|()| sent),
+        }
+    }
+    Err(StoreError::Busy("it was held for too long; what was sent is sent again".to_owned()))
 }
 
 /// What becomes of each message, and of the sink.

@@ -12,7 +12,8 @@ use crate::store::{Store, StoreError};
 /// How long a message may wait before something is wrong.
 const LATE: Duration = Duration::hours(1);
 
-/// Says anew how everything stands.
+/// Says anew how everything stands. `recount`: grants and findings are counted too, which changes only with a run and
+/// takes a look at each finding.
 ///
 /// # Errors
 /// When the store cannot be read; then readiness says so.
@@ -23,7 +24,11 @@ pub fn refresh(
     sinks: &[String],
     max_age: Duration,
     now: Instant,
+    recount: bool,
 ) -> Result<(), StoreError> {
+    if recount {
+        count(status, store)?;
+    }
     match collect(status, store, sources, sinks, max_age, now) {
         Ok(reasons) => {
             status.set_readiness(Readiness::new(reasons));
@@ -36,16 +41,8 @@ pub fn refresh(
     }
 }
 
-fn collect(
-    status: &Status,
-    store: &mut dyn Store,
-    sources: &[SourceSpec],
-    sinks: &[String],
-    max_age: Duration,
-    now: Instant,
-) -> Result<Vec<String>, StoreError> {
-    let mut reasons = vec![];
-    store.check_writable()?;
+/// Counts grants and findings.
+fn count(status: &Status, store: &dyn Store) -> Result<(), StoreError> {
     let grants: Vec<GrantCount> = store
         .standings()?
         .into_iter()
@@ -64,7 +61,19 @@ fn collect(
         row.findings += c.count;
     }
     status.metrics.set_findings(&findings.into_values().collect::<Vec<_>>());
+    Ok(())
+}
 
+fn collect(
+    status: &Status,
+    store: &mut dyn Store,
+    sources: &[SourceSpec],
+    sinks: &[String],
+    max_age: Duration,
+    now: Instant,
+) -> Result<Vec<String>, StoreError> {
+    let mut reasons = vec![];
+    store.check_writable()?;
     let known = store.sources()?;
     let mut rows = vec![];
     for spec in sources {

@@ -96,6 +96,7 @@ pub fn run(
         status,
         notifier: Notifier::from_environment(),
         stopping,
+        uncounted: true,
     };
     daemon.open_post_office();
     tracing::info!(store = %store.display(), "counterfoil runs");
@@ -118,6 +119,8 @@ struct Daemon {
     status: Arc<Status>,
     notifier: Notifier,
     stopping: Arc<AtomicBool>,
+    /// Whether grants and findings have yet to be counted for the metrics.
+    uncounted: bool,
 }
 
 /// The tasks that empty the outbox, one for each sink.
@@ -174,8 +177,10 @@ impl Daemon {
         let ticked = self.core.tick(now, &stop, &mut |source| puller.pull(source));
         let took = duration(began.elapsed());
         let metrics = &self.status.metrics;
+        let mut recount = self.uncounted;
         let well = match ticked {
             Ok(ticked) => {
+                recount |= ticked.run.is_some();
                 if let Some(run) = &ticked.run {
                     metrics.run_ended("ok", took, now);
                     for activity in [Activity::Create, Activity::Update, Activity::Close] {
@@ -211,7 +216,8 @@ impl Daemon {
         };
         let (sinks, max_age) = (self.core.setup().sink_ids(), self.core.source_max_age());
         let sources = self.core.setup().sources.clone();
-        let refreshed = refresh(&self.status, self.core.store(), &sources, &sinks, max_age, now);
+        let refreshed = refresh(&self.status, self.core.store(), &sources, &sinks, max_age, now, recount);
+        self.uncounted = refreshed.is_err();
         if let Err(e) = refreshed {
             tracing::warn!(error = %e, "the store cannot be asked how things stand");
         }
