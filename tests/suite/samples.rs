@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 const MINIMAL: &str = include_str!("../../config/minimal.toml");
 const FULL: &str = include_str!("../../config/full.toml");
+const PACKAGED: &str = include_str!("../../packaging/counterfoil.toml");
 const POLICIES: &str = include_str!("../../config/policies/example.jsonl");
 const README: &str = include_str!("../../README.md");
 
@@ -76,6 +77,13 @@ fn the_full_configuration_shows_every_connector_and_every_table() {
             .iter()
             .all(|o| o.is_some())
     );
+}
+
+#[test]
+fn the_configuration_of_the_package_can_be_read() {
+    let config = read("packaging/counterfoil.toml", PACKAGED);
+    assert!(config.serve.is_some(), "the README asks it whether it is ready");
+    assert!(config.sink.iter().all(|sink| sink.kind().is_ok()) && !config.sink.is_empty());
 }
 
 #[test]
