@@ -46,6 +46,11 @@ impl Run<'_> {
         match &outcome {
             PullOutcome::Taken { difference, .. } => {
                 let t = difference.total();
+                if difference.is_none() {
+                    tracing::debug!(source = id, records = t.now, "source read, nothing changed");
+                    self.manifest.sources.push(SourceLine { id, taken_at, outcome });
+                    return;
+                }
                 tracing::info!(
                     source = id,
                     records = t.now,

@@ -177,10 +177,11 @@ pub struct Counts {
 }
 
 impl Difference {
-    /// Records of all types.
+    /// Records of all types but end marks, which are new in every pull.
     #[must_use]
     pub fn total(&self) -> Counts {
-        self.of.values().fold(Counts::default(), |a, b| Counts {
+        let records = self.of.iter().filter(|(kind, _)| **kind != RecordType::Snapshot);
+        records.fold(Counts::default(), |a, (_, b)| Counts {
             before: a.before + b.before,
             now: a.now + b.now,
             added: a.added + b.added,
