@@ -10,3 +10,4 @@ mod estate;
 mod kills;
 mod receiver;
 mod site;
+mod sources;
