@@ -6,6 +6,7 @@
 //! `COUNTERFOIL_KILLS=1000` kills more often than the 200 times that are the rule.
 
 mod audit;
+mod daemon;
 mod estate;
 mod kills;
 mod receiver;
