@@ -6,7 +6,9 @@
 //! `COUNTERFOIL_KILLS=1000` kills more often than the 200 times that are the rule.
 
 mod audit;
+mod care;
 mod daemon;
+mod disk;
 mod estate;
 mod kills;
 mod receiver;
