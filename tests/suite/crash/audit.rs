@@ -1,6 +1,7 @@
 //! What must hold of a store and its receivers whatever was done to the program in between.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use counterfoil::model::Instant;
 use serde_json::Value;
@@ -28,6 +29,16 @@ pub struct Tally {
     /// Lines of the file that came again, or were cut short.
     pub lines_again: usize,
     pub lines_cut: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} events of {} findings; {} copies, {} of them again; in the file {} again and {} cut short",
+            self.events, self.findings, self.copies, self.again, self.lines_again, self.lines_cut
+        )
+    }
 }
 
 /// Holds the log against the findings, and what was received against the log. Nothing may wait any more.

@@ -61,7 +61,7 @@ fn recovers(site: &Site, estate: &Estate, at: Instant) {
     let at = at.plus(Duration::seconds(1));
     site.reconcile(at);
     site.reconcile(at);
-    println!("{:?}", audit(site));
+    println!("{}", audit(site));
     assert_eq!(remembered(site), stateless(site, at));
 }
 

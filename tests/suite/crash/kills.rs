@@ -10,7 +10,7 @@ use super::estate::{Dice, Estate, SOURCES};
 use super::receiver::Mood;
 use super::site::{Site, now, until};
 
-const GRANTS: usize = 160;
+const GRANTS: usize = 110;
 
 /// Mass changes pass, so that every round changes something; whether they are held is tested elsewhere.
 const SETTINGS: &str = "[guard]\nrecords = 100000\n\n[store]\npath = \"counterfoil.db\"\n\n[schedule]\npull = { every = \"PT1M\" }\n\n[accountability]\noperator = \"desk@corp.example\"\n";
@@ -146,11 +146,11 @@ fn whenever_it_is_killed_what_was_committed_is_delivered_and_nothing_else() {
     println!("killed in {hit:?}, and {late} had ended by themselves; a run takes {usual:?}");
     let at = rounds.rest(&site);
     let tally = audit(&site);
-    println!("{tally:?}");
+    println!("{tally}");
     let store = remembered(&site);
     assert_eq!(store, stateless(&site, at), "what is remembered is what judging everything finds");
     assert_eq!(store, undisturbed.join().unwrap(), "and what a program finds that was never killed");
-    assert!(tally.events > kills && tally.copies > tally.events, "{tally:?}");
+    assert!(tally.events > kills && tally.again > 0, "{tally}");
     for phase in [Phase::Pull, Phase::Judge, Phase::Delivery] {
         assert!(hit.get(&phase) >= Some(&(kills / 40).max(1)), "{phase:?} was hardly hit: {hit:?}");
     }
@@ -189,7 +189,7 @@ fn a_daemon_that_is_killed_goes_on_where_it_was() {
         });
         running.stop();
     }
-    println!("{:?}", audit(&site));
+    println!("{}", audit(&site));
     assert_eq!(remembered(&site), stateless(&site, now()));
     assert!(hit.get(&Phase::Delivery) > Some(&0) && hit.len() > 1, "{hit:?}");
 }
