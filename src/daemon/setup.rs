@@ -58,7 +58,9 @@ impl Setup {
         let mut sources = vec![];
         for prepared in config.sources()? {
             let provides = prepared.connector.provides(&prepared.settings);
-            let known = RecordType::ALL.into_iter().filter(|t| provides.contains(t.as_str())).collect();
+            // A connector that says nothing of what it provides may provide anything.
+            let may = |t: &RecordType| provides.is_empty() || provides.contains(t.as_str());
+            let known = RecordType::ALL.into_iter().filter(may).collect();
             sources.push(SourceSpec { id: prepared.options.source, provides: known });
         }
         let mut destinations = vec![];

@@ -31,8 +31,10 @@ const LONGEST: Span = Span::from_secs(30);
 const AFTER_FAULT: Span = Span::from_secs(15);
 /// How often a sink looks whether something waits that nobody told it of.
 const LOOK: Span = Span::from_secs(1);
-/// How long a sending may go on once the daemon is asked to stop.
+/// How long all sendings may go on together once the daemon is asked to stop.
 const GRACE: Span = Span::from_secs(4);
+/// How long after that it ends whatever still hangs: a disk or a pipe that does not answer, say.
+const LAST: Span = Span::from_secs(8);
 
 /// Why the loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,8 +267,10 @@ impl Daemon {
         let Some(office) = self.post_office.take() else { return };
         let _ = office.end.send(true);
         self.runtime.block_on(async {
+            // One limit for all: receivers that do not answer must not add up.
+            let until = tokio::time::Instant::now() + GRACE;
             for mut task in office.tasks {
-                if tokio::time::timeout(GRACE, &mut task).await.is_err() {
+                if tokio::time::timeout_at(until, &mut task).await.is_err() {
                     task.abort();
                 }
             }
@@ -326,8 +330,8 @@ async fn signals(wake: Sender<Wake>, stopping: Arc<AtomicBool>) {
             _ = interrupt.recv() => Wake::Stop,
             _ = hangup.recv() => Wake::Reload,
         };
-        if matches!(what, Wake::Stop) {
-            stopping.store(true, Ordering::Relaxed);
+        if matches!(what, Wake::Stop) && !stopping.swap(true, Ordering::Relaxed) {
+            std::thread::spawn(end_at_last);
         }
         if wake.send(what).is_err() {
             return;
@@ -335,10 +339,19 @@ async fn signals(wake: Sender<Wake>, stopping: Arc<AtomicBool>) {
     }
 }
 
+/// Ends the process when something that cannot be broken off holds it up. Nothing is lost by that: what was committed
+/// is on the disk, and what was not is done again.
+fn end_at_last() {
+    std::thread::sleep(LAST);
+    tracing::warn!("something that was begun does not end; counterfoil stops without it, and does it again");
+    std::process::exit(0);
+}
+
 #[cfg(not(unix))]
 async fn signals(wake: Sender<Wake>, stopping: Arc<AtomicBool>) {
     if tokio::signal::ctrl_c().await.is_ok() {
         stopping.store(true, Ordering::Relaxed);
+        std::thread::spawn(end_at_last);
         let _ = wake.send(Wake::Stop);
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong with the store, in the words of whoever runs it.
 
 use std::fmt;
+use std::path::Path;
 
 /// Why the store could not be used.
 #[derive(Debug)]
@@ -42,9 +43,29 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+impl StoreError {
+    /// The same, with the file it is about.
+    #[must_use]
+    pub(super) fn at(self, path: &Path) -> Self {
+        let named = |why: String| format!("{}: {why}", path.display());
+        match self {
+            Self::Full(why) => Self::Full(named(why)),
+            Self::ReadOnly(why) => Self::ReadOnly(named(why)),
+            Self::Busy(why) => Self::Busy(named(why)),
+            Self::Broken(why) => Self::Broken(named(why)),
+            Self::Other(why) => Self::Other(named(why)),
+            newer @ Self::Newer { .. } => newer,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(e: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as C;
+        // The file beside the store that all who use it share could not be made as long as it has to be.
+        if e.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
+            return Self::Full(e.to_string());
+        }
         match e.sqlite_error_code() {
             Some(C::DiskFull) => Self::Full(e.to_string()),
             Some(C::ReadOnly | C::CannotOpen | C::PermissionDenied) => Self::ReadOnly(e.to_string()),

@@ -10,6 +10,8 @@
 mod cli;
 mod connectors;
 mod controls;
+#[cfg(unix)]
+mod crash;
 mod dates;
 mod demo;
 mod engine;

@@ -39,16 +39,12 @@ impl Sqlite {
                 | OpenFlags::SQLITE_OPEN_CREATE
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
-        .map_err(|e| named(path, e))?;
+        .map_err(|e| StoreError::from(e).at(path))?;
         if new {
             private(path).map_err(|e| StoreError::ReadOnly(format!("{}: {e}", path.display())))?;
         }
         let mut store = Self { db, path: path.to_owned() };
-        store.prepare().map_err(|e| match e {
-            StoreError::ReadOnly(why) => StoreError::ReadOnly(format!("{}: {why}", path.display())),
-            StoreError::Broken(why) => StoreError::Broken(format!("{}: {why}", path.display())),
-            other => other,
-        })?;
+        store.prepare().map_err(|e| e.at(path))?;
         Ok(store)
     }
 
@@ -79,20 +75,14 @@ impl Sqlite {
     }
 
     fn begin(&mut self) -> Result<Transaction<'_>> {
-        Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
+        let begun = self.db.transaction_with_behavior(TransactionBehavior::Immediate);
+        begun.map_err(|e| StoreError::from(e).at(&self.path))
     }
 
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-}
-
-fn named(path: &Path, e: rusqlite::Error) -> StoreError {
-    match StoreError::from(e) {
-        StoreError::ReadOnly(why) => StoreError::ReadOnly(format!("{}: {why}", path.display())),
-        other => other,
     }
 }
 
