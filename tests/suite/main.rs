@@ -28,5 +28,6 @@ mod secrets;
 mod serve;
 mod servicenow;
 mod sinks;
+mod store;
 mod tidy;
 mod worker;
