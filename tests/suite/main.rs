@@ -9,6 +9,7 @@
 
 mod canary;
 mod cli;
+mod config;
 mod connectors;
 mod controls;
 mod dates;
