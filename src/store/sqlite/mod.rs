@@ -462,6 +462,18 @@ mod tests {
         assert!(many < few * 150, "{few} steps, then {many}");
     }
 
+    /// Set on the connection and kept nowhere else: whoever opens the file from outside cannot see it.
+    #[test]
+    fn a_commit_is_on_disk_before_it_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("s.db")).unwrap();
+        let number = |name: &str| -> i64 {
+            store.db.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+        };
+        // 2 is FULL.
+        assert_eq!((number("synchronous"), number("foreign_keys"), number("busy_timeout")), (2, 1, 30_000));
+    }
+
     /// The plans of what is asked all the time, as SQLite makes them: by an index, never through a table.
     #[test]
     fn nothing_is_looked_for_by_going_through_a_table() {
