@@ -289,7 +289,9 @@ mod tests {
 
     #[test]
     fn only_the_time_of_collection_may_differ() {
-        let body = |sha: &str, at: &str| format!(r#"{{"evidence":[{{"sha256":"{sha}","collected_at":"{at}"}},{{"id":"x"}}]}}"#);
+        let body = |sha: &str, at: &str| {
+            format!(r#"{{"evidence":[{{"sha256":"{sha}","collected_at":"{at}"}},{{"id":"x"}}]}}"#)
+        };
         assert!(same_but_for_sight(&body("a", "1"), &body("a", "2")));
         assert!(!same_but_for_sight(&body("a", "1"), &body("b", "1")));
         assert!(!same_but_for_sight(&body("a", "1"), &format!("{} ", body("a", "1"))));

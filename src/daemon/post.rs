@@ -213,7 +213,7 @@ fn tell(to: &Destination, pause: &Pause, sent: &Sent, fates: &[(Letter, Fate)]) 
         if let Fate::Dead { reason } = fate {
             tracing::error!(
                 sink,
-                message = letter.message,
+                letter = letter.message,
                 reason,
                 "message given up; `counterfoil outbox dead` lists it"
             );

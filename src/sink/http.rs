@@ -120,7 +120,7 @@ impl Connection {
         }
         let client = builder.dns_resolver(guard).build();
         let client = client.map_err(|e| SinkError(format!("cannot set up HTTP: {}", why(&e))))?;
-        Ok(Http { client, secrets })
+        Ok(Http { client, secrets: secrets.iter().flat_map(forms).collect() })
     }
 }
 
@@ -132,6 +132,35 @@ fn certificates(file: &Path) -> Result<Vec<Certificate>, SinkError> {
         return Err(fail("it holds no certificate in PEM form".to_owned()));
     }
     Ok(certificates)
+}
+
+/// The shortest part of a secret that is taken for the secret itself.
+const PART: usize = 16;
+
+/// A secret as it may come back from a receiver that repeats what it was sent: as it is, as in a form, as in JSON (and in
+/// JSON that stands in JSON), and what of it lets anybody in: the token after `Bearer`, the end of an address.
+fn forms(secret: &SecretString) -> Vec<SecretString> {
+    let whole = secret.expose_secret();
+    let parts = whole.split(' ').chain(whole.split('/')).filter(|part| part.len() >= PART);
+    let mut forms = vec![];
+    for part in parts.chain([whole]) {
+        let once = escaped(part);
+        forms.extend([part.to_owned(), escaped(&once), once]);
+        if let Ok(mut url) = Url::parse("https://form.invalid/") {
+            url.query_pairs_mut().append_key_only(part);
+            forms.extend(url.query().map(str::to_owned));
+        }
+    }
+    // The longest first: what is left of one must not show the end of another.
+    forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    forms.dedup();
+    forms.into_iter().map(SecretString::from).collect()
+}
+
+/// A text as it stands in JSON.
+fn escaped(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).to_owned()
 }
 
 /// What failed, from the outside in, without the address.
@@ -222,8 +251,7 @@ impl Http {
         let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok());
         let retry_after = retry_after.and_then(|text| rest(text, now));
         let status = response.status().as_u16();
-        let start = body.get(..4096).unwrap_or(&body);
-        let words = self.hiding(&String::from_utf8_lossy(start), more);
+        let words = self.hiding(&String::from_utf8_lossy(&body), more);
         let said = format!("{host} answered {status}{}{words}", if words.is_empty() { "" } else { ": " });
         Ok(Answer { status, retry_after, said, body })
     }
@@ -236,7 +264,8 @@ impl Http {
     fn hiding(&self, text: &str, more: Option<&SecretString>) -> String {
         let mut text = text.trim().to_owned();
         // Before anything is cut: half of a secret would not be known as one.
-        for secret in self.secrets.iter().chain(more) {
+        let more: Vec<SecretString> = more.map(forms).unwrap_or_default();
+        for secret in self.secrets.iter().chain(&more) {
             text = text.replace(secret.expose_secret(), "***");
         }
         let text = shown(&text);

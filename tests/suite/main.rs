@@ -7,7 +7,9 @@
     reason = "a test that meets what it does not expect should stop there"
 )]
 
+mod canary;
 mod cli;
+mod config;
 mod connectors;
 mod controls;
 #[cfg(unix)]
@@ -31,5 +33,6 @@ mod serve;
 mod servers;
 mod servicenow;
 mod sinks;
+mod store;
 mod tidy;
 mod worker;

@@ -7,16 +7,29 @@ use rusqlite::{Connection, Transaction};
 use super::*;
 
 pub(super) fn backup(db: &Connection, path: &Path) -> Result<()> {
-    if path.exists() {
-        return Err(StoreError::Other(format!(
-            "{} exists already; a backup overwrites nothing",
-            path.display()
-        )));
+    let fail = |e: &dyn std::fmt::Display| StoreError::Other(format!("{}: {e}", path.display()));
+    let name = path.to_str().ok_or_else(|| fail(&"the path of a backup must be UTF-8"))?;
+    // Begun empty, so that nobody else can read it while it is written.
+    let file = begin(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => fail(&"it exists already; a backup overwrites nothing"),
+        _ => fail(&e),
+    })?;
+    let copied = db.execute("VACUUM INTO ?1", [name]).map_err(StoreError::from);
+    // SQLite leaves it to the system when a copy reaches the disk; a backup that was reported is there.
+    let kept = copied.and_then(|_| file.sync_all().map_err(|e| fail(&e)));
+    if kept.is_err() {
+        let _ = std::fs::remove_file(path);
     }
-    let name =
-        path.to_str().ok_or_else(|| StoreError::Other("the path of the backup is not UTF-8".to_owned()))?;
-    db.execute("VACUUM INTO ?1", [name])?;
-    private(path).map_err(|e| StoreError::Other(format!("{}: {e}", path.display())))
+    kept
+}
+
+/// A new file that nobody else may read.
+fn begin(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Nothing that is true now is forgotten, nor what has still to be told.
@@ -25,7 +38,8 @@ pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
     let steps = [
         "DELETE FROM record WHERE until_run IS NOT NULL
             AND until_run <= (SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1)",
-        "DELETE FROM event WHERE at < ?1 AND row NOT IN (SELECT event FROM outbox WHERE event IS NOT NULL)
+        // All of them, whatever their time: a finding that comes again begins anew, and numbers its events from one.
+        "DELETE FROM event WHERE row NOT IN (SELECT event FROM outbox WHERE event IS NOT NULL)
             AND finding IN (SELECT id FROM finding WHERE state = 2 AND changed_at < ?1)",
         "DELETE FROM finding WHERE state = 2 AND changed_at < ?1
             AND id NOT IN (SELECT finding FROM outbox WHERE finding IS NOT NULL)",

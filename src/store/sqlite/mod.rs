@@ -4,6 +4,7 @@ mod findings;
 mod judging;
 mod keeping;
 mod outbox;
+mod reading;
 mod records;
 mod runs;
 mod schema;
@@ -32,7 +33,8 @@ impl Sqlite {
     /// # Errors
     /// When the file cannot be opened or written, belongs to another program, or to a newer version of this one.
     pub fn open(path: &Path) -> Result<Self> {
-        let new = !path.exists();
+        // One without content is what is left when somebody ended the program just after it began the file.
+        let new = std::fs::metadata(path).map_or(true, |m| m.is_file() && m.len() == 0);
         let db = Connection::open_with_flags(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -60,8 +62,8 @@ impl Sqlite {
 
     fn prepare(&mut self) -> Result<()> {
         self.db.busy_timeout(BUSY)?;
-        // A file that is no database says so here.
-        self.db.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+        // Before anything is written: what is no database, another program's, or newer, stays as it is.
+        schema::recognise(&self.db)?;
         self.db.pragma_update(None, "journal_mode", "WAL")?;
         self.db.pragma_update(None, "synchronous", "FULL")?;
         self.db.pragma_update(None, "foreign_keys", "ON")?;
@@ -188,27 +190,27 @@ impl Store for Sqlite {
     }
 
     fn catalogue(&self, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
-        records::catalogue(&self.db, show)
+        reading::catalogue(&self.db, show)
     }
 
     fn tied(&self, ties: &[u8], tokens: &[Token], show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
-        records::tied(&self.db, ties, tokens, show)
+        reading::tied(&self.db, ties, tokens, show)
     }
 
     fn twins(&self, show: &mut dyn FnMut(i64, Hash)) -> Result<()> {
-        records::twins(&self.db, show)
+        reading::twins(&self.db, show)
     }
 
     fn numbered(&self, rows: &[i64], show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
-        records::numbered(&self.db, rows, show)
+        reading::numbered(&self.db, rows, show)
     }
 
     fn systems_held(&self) -> Result<Vec<String>> {
-        records::systems_held(&self.db)
+        reading::systems_held(&self.db)
     }
 
     fn records_at(&self, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
-        records::at_run(&self.db, run, show)
+        reading::at_run(&self.db, run, show)
     }
 
     fn dirty(&self, limit: usize) -> Result<(Vec<Token>, u64)> {
@@ -330,5 +332,159 @@ impl Store for Sqlite {
         let tx = self.begin()?;
         runs::set_meta(&tx, "written", "")?;
         Ok(tx.rollback()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::model::event::Cause;
+
+    /// A store with this many of everything that grows.
+    fn filled(n: i64, grouped: bool) -> Sqlite {
+        let mut store = Sqlite::in_memory().unwrap();
+        let at = |s: i64| Instant::from_unix_ms(s * 1000);
+        let life = |i: i64| Life {
+            id: format!("f{i}"),
+            home: i,
+            check: "c".to_owned(),
+            system: None,
+            source: None,
+            grant: None,
+            severity: Severity::High,
+            standing: None,
+            state: State::Open,
+            episode: 1,
+            seq: 1,
+            first_seen: at(0),
+            changed_at: at(0),
+            material: [0; 16],
+            absent: u32::from(i % 2 == 0),
+            absent_run: 1,
+            changes: vec![],
+            quiet_at: None,
+            acceptance: None,
+            cause: Cause::Detected,
+            owner: None,
+            group: grouped.then(|| "g".to_owned()),
+            body: String::new(),
+        };
+        let event = |i: i64| NewEvent {
+            id: format!("e{i}"),
+            finding: format!("f{i}"),
+            at: at(0),
+            body: String::new(),
+            letters: vec![NewLetter {
+                sink: "s".to_owned(),
+                grouped: grouped.then(|| "g".to_owned()),
+                muted_until: None,
+            }],
+        };
+        store
+            .commit(Batch {
+                run: 1,
+                lives: (0..n).map(life).collect(),
+                events: (0..n).map(event).collect(),
+                rechecks: (0..n).map(|i| (i, at(100))).collect(),
+                ..Batch::default()
+            })
+            .unwrap();
+        store.mark(&(0..n).collect::<Vec<_>>()).unwrap();
+        let sql = "INSERT INTO tie (token, tie, record) VALUES (?1, 2, ?1)";
+        (0..n).for_each(|i| _ = store.db.execute(sql, [i]).unwrap());
+        let close = Close { run: 1, at: at(0), manifest: "", sources: &[], meta: &[], notices: vec![] };
+        store.close_run(close).unwrap();
+        store
+    }
+
+    /// How many steps of its machine SQLite takes for something.
+    fn steps(store: &mut Sqlite, ask: impl Fn(&mut Sqlite)) -> u64 {
+        // What is prepared once is not counted.
+        ask(store);
+        let count = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&count);
+        let hook = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        store.db.progress_handler(1, Some(hook)).unwrap();
+        ask(store);
+        store.db.progress_handler(1, None::<fn() -> bool>).unwrap();
+        count.load(Ordering::Relaxed)
+    }
+
+    type Ask = fn(&mut Sqlite);
+
+    /// Asked of a hundred times as much, these questions take the same number of steps: none of them goes through a table.
+    #[test]
+    fn what_is_asked_all_the_time_costs_the_same_however_much_there_is() {
+        let now = Instant::from_unix_ms(1_000);
+        let asks: [(&str, Ask); 9] = [
+            ("letters", |s| assert_eq!(s.letters("s", Instant::from_unix_ms(1_000), 5).unwrap().len(), 5)),
+            ("tied", |s| s.tied(&[0, 1, 2], &[3, 4], &mut |_, _, _| {}).unwrap()),
+            ("lives_at", |s| assert_eq!(s.lives_at(&[3, 4]).unwrap().len(), 2)),
+            ("dirty", |s| assert_eq!(s.dirty(5).unwrap().0.len(), 5)),
+            ("absent_before", |s| assert_eq!(s.absent_before(2, 5).unwrap().len(), 5)),
+            ("life", |s| assert!(s.life("f3").unwrap().is_some())),
+            ("verdict", |s| assert!(s.verdict([3; 16]).unwrap().is_none())),
+            ("mark_due", |s| s.mark_due(Instant::from_unix_ms(1_000)).unwrap()),
+            ("letters, nothing for it", |s| {
+                assert!(s.letters("other", Instant::from_unix_ms(1_000), 5).unwrap().is_empty());
+            }),
+        ];
+        let (mut few, mut many) = (filled(40, false), filled(4_000, false));
+        assert!(few.letters("s", now, 99).unwrap().len() == 40);
+        for (name, ask) in asks {
+            let (small, large) = (steps(&mut few, ask), steps(&mut many, ask));
+            assert!(small > 5 && large <= small + small / 4, "{name}: {small} steps, then {large}");
+        }
+    }
+
+    /// Of people's messages each row is looked at a few times, and not once for every other row.
+    #[test]
+    fn a_message_of_many_events_costs_as_much_as_its_events() {
+        let ask: Ask = |s| {
+            let letters = s.letters("s", Instant::from_unix_ms(1_000), 5).unwrap();
+            assert!(matches!(letters.as_slice(), [one] if one.rows.len() > 30));
+        };
+        let (few, many) = (steps(&mut filled(40, true), ask), steps(&mut filled(4_000, true), ask));
+        assert!(many < few * 150, "{few} steps, then {many}");
+    }
+
+    /// Set on the connection and kept nowhere else: whoever opens the file from outside cannot see it.
+    #[test]
+    fn a_commit_is_on_disk_before_it_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("s.db")).unwrap();
+        let number = |name: &str| -> i64 {
+            store.db.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+        };
+        // 2 is FULL.
+        assert_eq!((number("synchronous"), number("foreign_keys"), number("busy_timeout")), (2, 1, 30_000));
+    }
+
+    /// The plans of what is asked all the time, as SQLite makes them: by an index, never through a table.
+    #[test]
+    fn nothing_is_looked_for_by_going_through_a_table() {
+        let store = filled(40, true);
+        store.db.execute_batch("ANALYZE").unwrap();
+        for sql in [
+            "SELECT token FROM dirty ORDER BY token LIMIT 5",
+            "SELECT 1 FROM tie t JOIN record r ON r.id = t.record WHERE t.token = 1 AND t.tie = 2",
+            "SELECT 1 FROM finding WHERE home = 1",
+            "SELECT 1 FROM finding WHERE absent > 0 AND absent_run < 5 ORDER BY absent_run, row LIMIT 5",
+            "SELECT 1 FROM finding WHERE group_key = 'g' AND state = 0",
+            "SELECT 1 FROM record WHERE source = 1 AND key = x'00' AND until_run IS NULL",
+        ] {
+            let mut statement = store.db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let rows = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<String> = rows.map(rusqlite::Result::unwrap).collect();
+            let sorted = plan.iter().any(|line| line.contains("TEMP B-TREE"));
+            let scans = plan.iter().any(|line| line.starts_with("SCAN") && !line.contains("dirty"));
+            assert!(!scans && !sorted, "{sql}: {plan:?}");
+        }
     }
 }

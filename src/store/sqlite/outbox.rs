@@ -1,14 +1,23 @@
 //! The outbox: what has still to be told, in the order in which it happened to each finding.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Transaction, params};
 
 use super::*;
+use crate::model::Duration;
 use crate::model::event::hashed;
 
 const QUEUED: i64 = 0;
 const WAITS: i64 = 1;
 const MUTED: i64 = 2;
 const DEAD: i64 = 3;
+
+/// The kind of notice of which only the latest counts.
+const HEARTBEAT: &str = "heartbeat";
+/// How far ahead a message can be put off: a receiver may ask for a day. What is due later was put off by a clock that has
+/// been set back since, and is due.
+const FURTHEST: Duration = Duration::hours(25);
 
 /// Writes an event and who is to be told.
 pub(super) fn event(tx: &Transaction<'_>, run: u64, event: &NewEvent) -> Result<()> {
@@ -45,8 +54,13 @@ pub(super) fn event(tx: &Transaction<'_>, run: u64, event: &NewEvent) -> Result<
     Ok(())
 }
 
-/// Writes a notice.
+/// Writes a notice. Of signs of life only the latest waits: a receiver that is away for a month is not told seven hundred
+/// times, when it is back, that all was well.
 pub(super) fn notice(db: &Connection, n: &NewNotice) -> Result<()> {
+    if n.kind == HEARTBEAT {
+        let older = "DELETE FROM outbox WHERE sink = ?1 AND state = 0 AND notice_kind = ?2";
+        db.prepare_cached(older)?.execute([n.sink.as_str(), HEARTBEAT])?;
+    }
     let sql =
         "INSERT INTO outbox (sink, state, message, notice_kind, notice_body, created_at, due_at, attempts)
         VALUES (?1, 0, ?2, ?3, ?4, ?5, ?5, 0)";
@@ -56,47 +70,77 @@ pub(super) fn notice(db: &Connection, n: &NewNotice) -> Result<()> {
 
 /// Makes messages of what waited for the end of a run: for each sink one for each group. From here on it is fixed what
 /// a message holds, so that it is the same on every retry.
+///
+/// A finding that went from one group to another is in two messages, and the later must wait for the earlier. Two
+/// findings that changed places would have them wait for each other; so what came after a change of groups stands in a
+/// message of its own.
 pub(super) fn seal(tx: &Transaction<'_>, run: u64) -> Result<()> {
-    let sql = "SELECT sink, group_key, (SELECT count(*) FROM finding f WHERE f.group_key = o.group_key AND f.state = 0)
-        FROM outbox o WHERE state = 1 GROUP BY sink, group_key";
+    let sql = "SELECT row, sink, group_key, finding FROM outbox WHERE state = 1 ORDER BY row";
     let mut statement = tx.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
-    let fix = "UPDATE outbox SET state = 0, message = ?3, group_open = ?4 WHERE state = 1 AND sink = ?1 AND group_key = ?2";
-    let mut groups: Vec<(String, String, i64)> = vec![];
+    let mut places: HashMap<(String, Option<String>), (String, u32)> = HashMap::new();
+    let mut waiting: Vec<(i64, String, String, u32)> = vec![];
     while let Some(row) = rows.next()? {
-        groups.push((row.get(0)?, row.get(1)?, row.get(2)?));
+        let (number, sink, group): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let place = places.entry((sink.clone(), row.get(3)?)).or_insert_with(|| (group.clone(), 0));
+        if place.0 != group {
+            *place = (group.clone(), place.1 + 1);
+        }
+        waiting.push((number, sink, group, place.1));
     }
-    for (sink, group, open) in groups {
-        let message = hashed("m1:", &format!("{run}\n{sink}\n{group}"));
-        tx.prepare_cached(fix)?.execute(params![sink, group, message, open])?;
+    let mut count = tx.prepare_cached("SELECT count(*) FROM finding WHERE group_key = ?1 AND state = 0")?;
+    let mut fix =
+        tx.prepare_cached("UPDATE outbox SET state = 0, message = ?2, group_open = ?3 WHERE row = ?1")?;
+    let mut open: HashMap<String, i64> = HashMap::new();
+    for (row, sink, group, place) in waiting {
+        let later = if place == 0 { String::new() } else { format!("\n{place}") };
+        let message = hashed("m1:", &format!("{run}\n{sink}\n{group}{later}"));
+        let open = match open.get(&group) {
+            Some(n) => *n,
+            None => {
+                let n = count.query_row([&group], |row| row.get(0))?;
+                open.insert(group, n);
+                n
+            }
+        };
+        fix.execute(params![row, message, open])?;
     }
     Ok(())
 }
 
 pub(super) fn letters(db: &Connection, sink: &str, now: Instant, limit: usize) -> Result<Vec<Letter>> {
+    // What is listed is what is read: another handle may write in between.
+    let db = &db.unchecked_transaction()?;
     // The first row of each message that may go: no other message with an earlier word on one of its findings waits.
-    let sql = "SELECT o.message, min(o.row) FROM outbox o
-        WHERE o.sink = ?1 AND o.state = 0 AND o.due_at <= ?2 AND NOT EXISTS (
-            SELECT 1 FROM outbox m JOIN outbox p ON p.sink = m.sink AND p.finding = m.finding AND p.row < m.row
-            WHERE m.sink = o.sink AND m.message = o.message AND p.state <= 1 AND p.message <> o.message)
-        GROUP BY o.message ORDER BY min(o.row) LIMIT ?3";
+    let sql = "SELECT o.message, o.first FROM (
+            SELECT message, min(row) AS first FROM outbox
+            WHERE sink = ?1 AND state = 0 AND (due_at <= ?2 OR due_at > ?4) GROUP BY message) o
+        WHERE NOT EXISTS (
+            SELECT 1 FROM outbox m INDEXED BY outbox_message JOIN outbox p ON p.sink = m.sink AND p.finding = m.finding AND p.row < m.row
+            WHERE m.sink = ?1 AND m.message = o.message AND p.state <= 1 AND p.message <> o.message)
+        ORDER BY o.first LIMIT ?3";
     let single = "SELECT o.message, o.row FROM outbox o
-        WHERE o.sink = ?1 AND o.state = 0 AND o.due_at <= ?2 AND o.group_open IS NULL AND NOT EXISTS (
+        WHERE o.sink = ?1 AND o.state = 0 AND (o.due_at <= ?2 OR o.due_at > ?4) AND o.group_open IS NULL AND NOT EXISTS (
             SELECT 1 FROM outbox p WHERE p.sink = o.sink AND p.finding = o.finding AND p.row < o.row AND p.state <= 1)
         ORDER BY o.row LIMIT ?3";
-    // Sinks whose rows are never grouped, which are those with many rows, are asked in the way that needs no sorting.
-    let grouped = "SELECT 1 FROM outbox WHERE sink = ?1 AND state = 0 AND group_open IS NOT NULL LIMIT 1";
-    let any: Option<i64> = db.prepare_cached(grouped)?.query_row([sink], |row| row.get(0)).optional()?;
-    let mut statement = db.prepare_cached(if any.is_some() { sql } else { single })?;
-    let rows =
-        statement.query_map(params![sink, ms(now), number(limit as u64)], |row| row.get::<_, String>(0))?;
+    // Sinks whose rows are never grouped, which are those with many rows, are asked in the way that needs no sorting. Rows of
+    // both kinds wait only where a sink became one of the other kind: then the first or the last is grouped, or will be.
+    let grouped = "SELECT max(grouped) FROM (
+        SELECT * FROM (SELECT group_open IS NOT NULL AS grouped FROM outbox
+            WHERE sink = ?1 AND state = 0 AND event IS NOT NULL ORDER BY row LIMIT 1)
+        UNION ALL SELECT * FROM (SELECT group_open IS NOT NULL FROM outbox
+            WHERE sink = ?1 AND state = 0 AND event IS NOT NULL ORDER BY row DESC LIMIT 1))";
+    let any: Option<bool> = db.prepare_cached(grouped)?.query_row([sink], |row| row.get(0))?;
+    let mut statement = db.prepare_cached(if any == Some(true) { sql } else { single })?;
+    let asked = params![sink, ms(now), number(limit as u64), ms(now.plus(FURTHEST))];
+    let rows = statement.query_map(asked, |row| row.get::<_, String>(0))?;
     let messages: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
     messages.into_iter().map(|message| letter(db, sink, message)).collect()
 }
 
 fn letter(db: &Connection, sink: &str, message: String) -> Result<Letter> {
     let sql = "SELECT o.row, o.created_at, o.attempts, o.group_key, o.group_open, o.notice_kind, o.notice_body, e.body
-        FROM outbox o LEFT JOIN event e ON e.row = o.event
+        FROM outbox o INDEXED BY outbox_message LEFT JOIN event e ON e.row = o.event
         WHERE o.sink = ?1 AND o.message = ?2 AND o.state = 0 ORDER BY o.row";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([sink, message.as_str()])?;
@@ -142,6 +186,21 @@ pub(super) fn settle(tx: &Transaction<'_>, fates: &[(Letter, Fate)]) -> Result<(
                     .execute(params![row, reason])?,
             };
         }
+        if let (Fate::Dead { .. }, Content::Notice { kind, .. }) = (fate, &letter.content)
+            && kind == HEARTBEAT
+        {
+            one_dead_heartbeat(tx, &letter.rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// A receiver that refuses signs of life refuses all of them: the last one tells it.
+fn one_dead_heartbeat(tx: &Transaction<'_>, rows: &[i64]) -> Result<()> {
+    let older = "DELETE FROM outbox WHERE sink = (SELECT sink FROM outbox WHERE row = ?1) AND state = 3
+        AND notice_kind = ?2 AND row < ?1";
+    for row in rows {
+        tx.prepare_cached(older)?.execute(params![row, HEARTBEAT])?;
     }
     Ok(())
 }
@@ -202,8 +261,9 @@ pub(super) fn dead(db: &Connection, sink: Option<&str>, limit: usize) -> Result<
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// A message begins anew: one that is too old to be tried again is given its one try.
 pub(super) fn replay(db: &Connection, sink: Option<&str>, now: Instant) -> Result<u64> {
-    let sql = "UPDATE outbox SET state = ?3, due_at = ?2 WHERE state = ?4 AND (?1 IS NULL OR sink = ?1)";
+    let sql = "UPDATE outbox SET state = ?3, due_at = ?2, attempts = 0 WHERE state = ?4 AND (?1 IS NULL OR sink = ?1)";
     let n = db.execute(sql, params![sink, ms(now), QUEUED, DEAD])?;
     Ok(n as u64)
 }

@@ -1,10 +1,11 @@
 //! The records of the sources: taking in a pull, its history, and finding records by the names they are tied to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
 
+use super::reading::text;
 use super::touch::Touch;
 use super::*;
 use crate::model::life::Counts;
@@ -22,6 +23,7 @@ pub(super) fn ingest(
         pull,
         source,
         seen: Rows::default(),
+        ended: HashMap::new(),
         of: BTreeMap::new(),
         touch: Touch::new(tx),
         others: others(tx, source)?,
@@ -32,7 +34,7 @@ pub(super) fn ingest(
     }
     feed(&mut |record| taking.record(&record))?;
     taking.remove_unseen()?;
-    taking.tie()?;
+    taking.write_ties()?;
     taking.touch_all_twins()?;
     let Taking { mut of, touch, .. } = taking;
     for c in of.values_mut() {
@@ -95,6 +97,8 @@ struct Taking<'t> {
     source: i64,
     /// Rows that the pull shows.
     seen: Rows,
+    /// By the row of a version that this pull began, the one that it ended for it.
+    ended: HashMap<i64, i64>,
     of: BTreeMap<RecordType, Counts>,
     touch: Touch<'t>,
     /// Other sources with records of a type.
@@ -139,6 +143,7 @@ impl Taking<'_> {
             let whole = self.whole(record)?;
             self.touch.record(&whole, None)?;
             self.touch_twins(&whole)?;
+            self.hold(record.system.as_deref(), 1)?;
             return self.insert(&whole, &own);
         };
         let first = self.seen.add(row);
@@ -153,16 +158,32 @@ impl Taking<'_> {
         let whole = self.whole(record)?;
         self.touch.record(&whole, before.as_ref())?;
         self.touch_twins(&whole)?;
-        if from_run == number(self.pull.run) {
+        // A grant that changed is neither the first nor the last on its system.
+        let system = before.as_ref().and_then(|b| b.system.as_deref());
+        if system != record.system.as_deref() {
+            self.hold(system, -1)?;
+            self.hold(record.system.as_deref(), 1)?;
+        }
+        let ended = if from_run == number(self.pull.run) {
             // Another line of this very pull: it never was a version of its own. Its ties may not be written yet.
             self.tied.retain(|(_, _, tied)| *tied != row);
             self.forget(row, before.as_ref())?;
             self.tx.prepare_cached("DELETE FROM record WHERE id = ?1")?.execute([row])?;
+            self.ended.remove(&row)
         } else {
             self.counts(record.kind).changed += 1;
             self.end(row, before.as_ref())?;
+            Some(row)
+        };
+        match ended {
+            Some(ended) if self.hash(ended)? == own => self.revive(ended, &whole),
+            Some(ended) => {
+                self.insert(&whole, &own)?;
+                self.ended.insert(self.tx.last_insert_rowid(), ended);
+                Ok(())
+            }
+            None => self.insert(&whole, &own),
         }
-        self.insert(&whole, &own)
     }
 
     /// A record with its ties.
@@ -171,8 +192,14 @@ impl Taking<'_> {
             .ok_or_else(|| StoreError::Other("a record that cannot be read again".to_owned()))
     }
 
+    /// Lets a record be found by its names, once all that are held back are written.
+    fn tie(&mut self, row: i64, record: &Prepared<'_>) -> Result<()> {
+        self.tied.extend(record.ties.iter().map(|(kind, token)| (*token, *kind, row)));
+        if self.tied.len() >= MAX_TIED { self.write_ties() } else { Ok(()) }
+    }
+
     /// Writes the ties that were held back.
-    fn tie(&mut self) -> Result<()> {
+    fn write_ties(&mut self) -> Result<()> {
         self.tied.sort_unstable();
         let sql = "INSERT OR IGNORE INTO tie (token, tie, record) VALUES (?1, ?2, ?3)";
         let mut tie = self.tx.prepare_cached(sql)?;
@@ -180,6 +207,19 @@ impl Taking<'_> {
             tie.execute(params![token, kind, row])?;
         }
         Ok(())
+    }
+
+    /// An earlier line of this pull ended the version that stands after all: nothing changed.
+    fn revive(&mut self, row: i64, record: &Prepared<'_>) -> Result<()> {
+        self.tx.prepare_cached("UPDATE record SET until_run = NULL WHERE id = ?1")?.execute([row])?;
+        let changed = &mut self.counts(record.kind).changed;
+        *changed = changed.saturating_sub(1);
+        self.tie(row, record)
+    }
+
+    fn hash(&self, row: i64) -> Result<Hash> {
+        let mut statement = self.tx.prepare_cached("SELECT hash FROM record WHERE id = ?1")?;
+        Ok(statement.query_row([row], |row| row.get(0))?)
     }
 
     /// A record appeared, changed or went: what other sources say under the same key may stand now, or stand no more.
@@ -244,11 +284,7 @@ impl Taking<'_> {
         ])?;
         let row = self.tx.last_insert_rowid();
         self.seen.add(row);
-        self.tied.extend(record.ties.iter().map(|(kind, token)| (*token, *kind, row)));
-        if self.tied.len() >= MAX_TIED {
-            self.tie()?;
-        }
-        self.hold(record.system.as_deref(), 1)
+        self.tie(row, record)
     }
 
     /// Ends a version: it was true until this run.
@@ -264,11 +300,11 @@ impl Taking<'_> {
         let Some(record) = record else { return Ok(()) };
         let mut untie =
             self.tx.prepare_cached("DELETE FROM tie WHERE token = ?1 AND tie = ?2 AND record = ?3")?;
-        for (kind, token) in &record.ties {
-            untie.execute(params![token, kind, row])?;
-        }
-        drop(untie);
-        self.hold(record.system.as_deref(), -1)
+        record
+            .ties
+            .iter()
+            .try_for_each(|(kind, token)| untie.execute(params![token, kind, row]).map(drop))?;
+        Ok(())
     }
 
     /// Counts a grant on a system. The first and the last on a system change what can be said of requests for it.
@@ -308,6 +344,7 @@ impl Taking<'_> {
             if let Some(record) = &record {
                 self.touch.record(record, None)?;
                 self.touch_twins(record)?;
+                self.hold(record.system.as_deref(), -1)?;
             }
             self.end(row, record.as_ref())?;
         }
@@ -336,79 +373,4 @@ fn digest(db: &Connection, source: i64) -> Result<String> {
         sha.update(row.get_ref(1)?.as_blob().unwrap_or_default());
     }
     Ok(sha.finalize().iter().map(|b| format!("{b:02x}")).collect())
-}
-
-pub(super) fn catalogue(db: &Connection, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
-    let sql = "SELECT s.name, r.body FROM record r JOIN source s ON s.id = r.source
-        WHERE r.until_run IS NULL AND r.kind IN (1, 2, 3, 4, 5, 10, 11) ORDER BY r.id";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        show(text(row, 0)?, text(row, 1)?);
-    }
-    Ok(())
-}
-
-pub(super) fn tied(
-    db: &Connection,
-    ties: &[u8],
-    tokens: &[Token],
-    show: &mut dyn FnMut(i64, &str, &str),
-) -> Result<()> {
-    let sql = "SELECT r.id, s.name, r.body FROM tie t JOIN record r ON r.id = t.record JOIN source s ON s.id = r.source
-        WHERE t.token = ?1 AND t.tie = ?2";
-    let mut statement = db.prepare_cached(sql)?;
-    for token in tokens {
-        for tie in ties {
-            let mut rows = statement.query(params![token, tie])?;
-            while let Some(row) = rows.next()? {
-                show(row.get(0)?, text(row, 1)?, text(row, 2)?);
-            }
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn twins(db: &Connection, show: &mut dyn FnMut(i64, Hash)) -> Result<()> {
-    let sql = "SELECT r.id, r.key FROM twin t JOIN source s
-        JOIN record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        show(row.get(0)?, row.get(1)?);
-    }
-    Ok(())
-}
-
-pub(super) fn numbered(db: &Connection, rows: &[i64], show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
-    let sql = "SELECT r.id, s.name, r.body FROM record r JOIN source s ON s.id = r.source WHERE r.id = ?1";
-    let mut statement = db.prepare_cached(sql)?;
-    for number in rows {
-        let mut rows = statement.query([number])?;
-        while let Some(row) = rows.next()? {
-            show(row.get(0)?, text(row, 1)?, text(row, 2)?);
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn systems_held(db: &Connection) -> Result<Vec<String>> {
-    let mut statement = db.prepare_cached("SELECT DISTINCT system FROM system_held ORDER BY system")?;
-    let rows = statement.query_map([], |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-pub(super) fn at_run(db: &Connection, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
-    let sql = "SELECT s.name, r.body FROM record r JOIN source s ON s.id = r.source
-        WHERE r.from_run <= ?1 AND (r.until_run IS NULL OR r.until_run > ?1) ORDER BY r.source, r.key";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([run.map_or(i64::MAX, number)])?;
-    while let Some(row) = rows.next()? {
-        show(text(row, 0)?, text(row, 1)?);
-    }
-    Ok(())
-}
-
-fn text<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<&'r str> {
-    row.get_ref(column)?.as_str().map_err(|e| StoreError::Broken(e.to_string()))
 }

@@ -8,24 +8,30 @@ use super::super::StoreError;
 /// The steps; the schema's version is their number.
 pub(super) const STEPS: &[&str] = &[include_str!("schema-1.sql")];
 
-/// Brings a store to the newest schema, each step in a transaction of its own.
+/// The version of the schema of a store; 0 where there is none yet.
 ///
 /// # Errors
 /// When the store is newer than this program, or no store.
-pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+pub(super) fn recognise(db: &Connection) -> Result<u32, StoreError> {
+    let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let any: Option<i64> =
+        db.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |row| row.get(0)).optional()?;
+    if application != APPLICATION && any.is_some() {
+        return Err(StoreError::Broken("the file is a database of another program".to_owned()));
+    }
+    let found: u32 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    if found > known { Err(StoreError::Newer { found, known }) } else { Ok(found) }
+}
+
+/// Brings a store to the newest schema, each step in a transaction of its own.
+///
+/// # Errors
+/// As [`recognise`].
+pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     loop {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let found: u32 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if found > known {
-            return Err(StoreError::Newer { found, known });
-        }
-        let application: i32 = tx.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-        let any: Option<i64> =
-            tx.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |row| row.get(0)).optional()?;
-        if application != APPLICATION && any.is_some() {
-            return Err(StoreError::Broken("the file is a database of another program".to_owned()));
-        }
+        let found = recognise(&tx)?;
         let Some(step) = STEPS.get(found as usize) else { return Ok(()) };
         tx.execute_batch(step)?;
         tx.pragma_update(None, "application_id", APPLICATION)?;

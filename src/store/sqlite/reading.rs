@@ -1,0 +1,80 @@
+//! Finding records: by the names they are tied to, by their numbers, and as they once were.
+
+use rusqlite::{Connection, params};
+
+use super::*;
+
+pub(super) fn catalogue(db: &Connection, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
+    let sql = "SELECT s.name, r.body FROM record r JOIN source s ON s.id = r.source
+        WHERE r.until_run IS NULL AND r.kind IN (1, 2, 3, 4, 5, 10, 11) ORDER BY r.id";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        show(text(row, 0)?, text(row, 1)?);
+    }
+    Ok(())
+}
+
+pub(super) fn tied(
+    db: &Connection,
+    ties: &[u8],
+    tokens: &[Token],
+    show: &mut dyn FnMut(i64, &str, &str),
+) -> Result<()> {
+    let sql = "SELECT r.id, s.name, r.body FROM tie t JOIN record r ON r.id = t.record JOIN source s ON s.id = r.source
+        WHERE t.token = ?1 AND t.tie = ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    for token in tokens {
+        for tie in ties {
+            let mut rows = statement.query(params![token, tie])?;
+            while let Some(row) = rows.next()? {
+                show(row.get(0)?, text(row, 1)?, text(row, 2)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn twins(db: &Connection, show: &mut dyn FnMut(i64, Hash)) -> Result<()> {
+    let sql = "SELECT r.id, r.key FROM twin t JOIN source s
+        JOIN record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        show(row.get(0)?, row.get(1)?);
+    }
+    Ok(())
+}
+
+pub(super) fn numbered(db: &Connection, rows: &[i64], show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
+    let sql = "SELECT r.id, s.name, r.body FROM record r JOIN source s ON s.id = r.source WHERE r.id = ?1";
+    let mut statement = db.prepare_cached(sql)?;
+    for number in rows {
+        let mut rows = statement.query([number])?;
+        while let Some(row) = rows.next()? {
+            show(row.get(0)?, text(row, 1)?, text(row, 2)?);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn systems_held(db: &Connection) -> Result<Vec<String>> {
+    let mut statement = db.prepare_cached("SELECT DISTINCT system FROM system_held ORDER BY system")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn at_run(db: &Connection, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
+    let sql = "SELECT s.name, r.body FROM record r JOIN source s ON s.id = r.source
+        WHERE r.from_run <= ?1 AND (r.until_run IS NULL OR r.until_run > ?1) ORDER BY r.source, r.key";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([run.map_or(i64::MAX, number)])?;
+    while let Some(row) = rows.next()? {
+        show(text(row, 0)?, text(row, 1)?);
+    }
+    Ok(())
+}
+
+pub(super) fn text<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<&'r str> {
+    row.get_ref(column)?.as_str().map_err(|e| StoreError::Broken(e.to_string()))
+}
