@@ -456,7 +456,7 @@ pub trait Store: Send {
     // ----------------------------------------------------------------------------------------------------- keeping
     /// Copies the whole store to a new file, while it is in use.
     fn backup(&self, path: &std::path::Path) -> Result<()>;
-    /// Forgets what is old; how many rows.
+    /// Forgets what is old; how many rows. Of a finding only its life is left, without what it said.
     fn prune(&mut self, retention: Retention) -> Result<u64>;
     /// Whether it can be written to.
     fn check_writable(&mut self) -> Result<()>;

@@ -38,10 +38,12 @@ pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
     let steps = [
         "DELETE FROM record WHERE until_run IS NOT NULL
             AND until_run <= (SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1)",
-        // All of them, whatever their time: a finding that comes again begins anew, and numbers its events from one.
         "DELETE FROM event WHERE row NOT IN (SELECT event FROM outbox WHERE event IS NOT NULL)
             AND finding IN (SELECT id FROM finding WHERE state = 2 AND changed_at < ?1)",
-        "DELETE FROM finding WHERE state = 2 AND changed_at < ?1
+        // How far its events were numbered is kept: should it come again, no event may have the id of an earlier one, which
+        // a receiver that drops what it has already would swallow.
+        "UPDATE finding SET body = '', changes = '[]', acceptance = NULL
+            WHERE state = 2 AND changed_at < ?1 AND body <> ''
             AND id NOT IN (SELECT finding FROM outbox WHERE finding IS NOT NULL)",
         "DELETE FROM accepted WHERE until < ?1",
         "DELETE FROM run WHERE started_at < ?1 AND id NOT IN (SELECT from_run FROM record)

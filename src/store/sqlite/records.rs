@@ -1,6 +1,6 @@
 //! The records of the sources: taking in a pull, its history, and finding records by the names they are tied to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
@@ -28,6 +28,7 @@ pub(super) fn ingest(
         touch: Touch::new(tx),
         others: others(tx, source)?,
         tied: vec![],
+        untied: HashSet::new(),
     };
     for (kind, n) in counts_of(tx, source)? {
         taking.of.insert(kind, Counts { before: n, ..Counts::default() });
@@ -105,6 +106,8 @@ struct Taking<'t> {
     others: Vec<(RecordType, i64)>,
     /// Ties to be written, in the order of their names, which is that of the index: token, tie, record.
     tied: Vec<(Token, u8, i64)>,
+    /// Records whose ties are not to be written after all.
+    untied: HashSet<i64>,
 }
 
 /// How many ties are held back to be sorted: 24 bytes each.
@@ -165,7 +168,7 @@ impl Taking<'_> {
             self.hold(record.system.as_deref(), 1)?;
         }
         let ended = if from_run == number(self.pull.run) {
-            // Another line of this very pull: it never was a version of its own. Its ties may not be written yet.
+            // Another line of this very pull: it never was a version of its own, and its number may be given away again.
             self.tied.retain(|(_, _, tied)| *tied != row);
             self.forget(row, before.as_ref())?;
             self.tx.prepare_cached("DELETE FROM record WHERE id = ?1")?.execute([row])?;
@@ -194,6 +197,7 @@ impl Taking<'_> {
 
     /// Lets a record be found by its names, once all that are held back are written.
     fn tie(&mut self, row: i64, record: &Prepared<'_>) -> Result<()> {
+        self.untied.remove(&row);
         self.tied.extend(record.ties.iter().map(|(kind, token)| (*token, *kind, row)));
         if self.tied.len() >= MAX_TIED { self.write_ties() } else { Ok(()) }
     }
@@ -203,9 +207,10 @@ impl Taking<'_> {
         self.tied.sort_unstable();
         let sql = "INSERT OR IGNORE INTO tie (token, tie, record) VALUES (?1, ?2, ?3)";
         let mut tie = self.tx.prepare_cached(sql)?;
-        for (token, kind, row) in self.tied.drain(..) {
+        for (token, kind, row) in self.tied.drain(..).filter(|(_, _, row)| !self.untied.contains(row)) {
             tie.execute(params![token, kind, row])?;
         }
+        self.untied.clear();
         Ok(())
     }
 
@@ -298,6 +303,7 @@ impl Taking<'_> {
     /// Lets a record no longer be found by its names.
     fn forget(&mut self, row: i64, record: Option<&Prepared<'_>>) -> Result<()> {
         let Some(record) = record else { return Ok(()) };
+        self.untied.insert(row);
         let mut untie =
             self.tx.prepare_cached("DELETE FROM tie WHERE token = ?1 AND tie = ?2 AND record = ?3")?;
         record

@@ -168,6 +168,8 @@ CREATE INDEX outbox_sink ON outbox (sink, state, row);
 CREATE INDEX outbox_order ON outbox (sink, finding, row);
 CREATE INDEX outbox_message ON outbox (sink, message);
 CREATE INDEX outbox_event ON outbox (event);
+CREATE INDEX outbox_waits ON outbox (sink, group_key) WHERE state = 1;
+CREATE INDEX outbox_muted ON outbox (due_at) WHERE state = 2;
 
 -- Exceptions that people gave.
 CREATE TABLE accepted (

@@ -158,7 +158,7 @@ fn a_copy_of_the_store_is_whole_while_it_is_in_use() {
     let copy = site.path("copy.db");
     site.well(&["store", "backup", copy.to_str().unwrap()]);
     let error = site.fails(&["store", "backup", copy.to_str().unwrap()]);
-    assert!(error.contains("copy.db exists already"), "{error}");
+    assert!(error.contains("copy.db: it exists already"), "{error}");
     let shown = site.well(&["store", "show"]);
     for part in ["run 1, begun ", "source tickets: ", "grants", "findings open", "findings resolved"] {
         assert!(shown.contains(part), "{shown}");

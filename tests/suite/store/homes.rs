@@ -63,7 +63,7 @@ macro_rules! everywhere {
                 a_backup_of_a_store_in_use_is_whole
                 a_backup_overwrites_nothing
                 what_is_true_or_untold_is_never_forgotten
-                a_finding_that_comes_back_after_all_was_forgotten_begins_anew;
+                a_finding_that_comes_back_after_all_was_forgotten_goes_on_counting;
             shared:
                 runs_and_facts_are_remembered
                 sources_are_remembered
