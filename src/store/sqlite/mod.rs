@@ -215,6 +215,10 @@ impl Store for Sqlite {
         records::systems_held(&self.db)
     }
 
+    fn holds(&self, kind: RecordType) -> Result<bool> {
+        records::holds(&self.db, kind)
+    }
+
     fn records_at(&self, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
         records::at_run(&self.db, run, show)
     }
