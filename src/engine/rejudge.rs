@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::part::{Catalogue, Part};
 use super::prepare::{grant_key, name_token};
-use super::{EngineError, Run, sorted};
+use super::{EngineError, PullOutcome, Run, sorted};
 use crate::alert::freeze::{Doubt, is_frozen};
 use crate::alert::group;
 use crate::alert::life::{self, Gone, Now, Seen, Step};
@@ -102,13 +102,21 @@ impl Run<'_> {
         let accepted = life::acceptance(&finding, exception.as_ref(), self.now, &self.rules.life);
         if let Some(a) = &accepted {
             batch.rechecks.push((home, a.until));
+        } else if let Some(e) = &exception {
+            // One that reaches too far holds from when it does not.
+            batch.rechecks.push((home, e.expires_at.minus(self.rules.life.max_exception)));
         }
         finding.now = Instant::MIN;
-        let material = material(&finding);
+        let material = material_of(&finding);
         let fresh = fresh(&finding, home, material);
         let now = Now { at: self.now, run: self.id };
-        let step =
-            life::seen(old.as_ref(), Seen { material, fresh, exception: accepted }, now, &self.rules.life);
+        let mut last = None;
+        if let Some(old) = old.as_ref().filter(|old| old.quiet_at.is_some()) {
+            wake_when_quiet(old, home, self.now, batch);
+            last = serde_json::from_str::<Finding<'_>>(&old.body).ok().map(|f| material_of(&f));
+        }
+        let seen = Seen { material, last, fresh, exception: accepted };
+        let step = life::seen(old.as_ref(), seen, now, &self.rules.life);
         let Some(life) = step.life.clone() else { return };
         if step.told.is_some() && is_frozen(&life.check, life.system.as_deref(), true, doubts) {
             self.freeze(home, batch);
@@ -125,6 +133,7 @@ impl Run<'_> {
             return;
         }
         let home = old.home;
+        wake_when_quiet(&old, home, self.now, batch);
         let off = gone == Gone::CheckOff;
         if !off && is_frozen(&old.check, old.system.as_deref(), false, doubts) {
             self.freeze(home, batch);
@@ -159,6 +168,9 @@ impl Run<'_> {
         }
         match life.grant.map(standing) {
             None => Gone::NotSeen,
+            Some(None) if self.manifest.sources.iter().any(|s| s.outcome == PullOutcome::Retired) => {
+                Gone::Retired
+            }
             Some(None) => Gone::Revoked,
             Some(Some(s)) if s.outcome() == Outcome::Justified => Gone::Approved,
             Some(Some(_)) => Gone::NotSeen,
@@ -168,7 +180,7 @@ impl Run<'_> {
     /// Counts on what was absent before, and that nothing made anybody judge again: it is absent still. Only a run that
     /// read something can say so.
     pub(super) fn sweep(&mut self, doubts: &[Doubt]) -> Result<(), EngineError> {
-        if !self.manifest.sources.iter().any(|s| matches!(s.outcome, super::PullOutcome::Taken { .. })) {
+        if !self.manifest.sources.iter().any(|s| matches!(s.outcome, PullOutcome::Taken { .. })) {
             return Ok(());
         }
         let mut batch = Batch { run: self.id, ..Batch::default() };
@@ -188,6 +200,13 @@ impl Run<'_> {
 
 /// How many findings that are absent are counted on in one run; the others wait for the next.
 const MAX_SWEPT: usize = 100_000;
+
+/// A finding that flaps is looked at again when it has been quiet for long enough, even if nothing else happens.
+fn wake_when_quiet(life: &Life, home: Token, now: Instant, batch: &mut Batch) {
+    if let Some(quiet_at) = life.quiet_at.filter(|quiet| now < *quiet && home != 0) {
+        batch.rechecks.push((home, quiet_at));
+    }
+}
 
 fn keep(life: Life, event: Option<crate::store::NewEvent>, batch: &mut Batch) {
     if let Some(quiet_at) = life.quiet_at {
@@ -214,7 +233,7 @@ fn kept_verdict(v: Verdict<'_>, grant: Hash, home: Token) -> KeptVerdict {
 }
 
 /// What of a finding matters: severity, standing, request, who answers.
-fn material(f: &Finding<'_>) -> Hash {
+fn material_of(f: &Finding<'_>) -> Hash {
     let text = serde_json::to_vec(&(f.severity, f.standing, &f.request, &f.accountable)).unwrap_or_default();
     hash([text.as_slice()])
 }
