@@ -9,6 +9,10 @@ const QUEUED: i64 = 0;
 const WAITS: i64 = 1;
 const MUTED: i64 = 2;
 const DEAD: i64 = 3;
+/// The kind of notice that is a sign of life.
+const HEARTBEAT: &str = "heartbeat";
+/// Nobody is left alone for longer: what is due later than that was put off by a clock that was set back since.
+const LONGEST_REST: i64 = 86_400_000;
 
 /// Writes an event and who is to be told.
 pub(super) fn event(tx: &Transaction<'_>, run: u64, event: &NewEvent) -> Result<()> {
@@ -45,8 +49,12 @@ pub(super) fn event(tx: &Transaction<'_>, run: u64, event: &NewEvent) -> Result<
     Ok(())
 }
 
-/// Writes a notice.
+/// Writes a notice. Of signs of life only the last is worth telling: one that was not taken yet is forgotten.
 pub(super) fn notice(db: &Connection, n: &NewNotice) -> Result<()> {
+    if n.kind == HEARTBEAT {
+        let sql = "DELETE FROM outbox WHERE sink = ?1 AND finding IS NULL AND notice_kind = ?2";
+        db.prepare_cached(sql)?.execute([&n.sink, &n.kind])?;
+    }
     let sql =
         "INSERT INTO outbox (sink, state, message, notice_kind, notice_body, created_at, due_at, attempts)
         VALUES (?1, 0, ?2, ?3, ?4, ?5, ?5, 0)";
@@ -76,20 +84,22 @@ pub(super) fn seal(tx: &Transaction<'_>, run: u64) -> Result<()> {
 pub(super) fn letters(db: &Connection, sink: &str, now: Instant, limit: usize) -> Result<Vec<Letter>> {
     // The first row of each message that may go: no other message with an earlier word on one of its findings waits.
     let sql = "SELECT o.message, min(o.row) FROM outbox o
-        WHERE o.sink = ?1 AND o.state = 0 AND o.due_at <= ?2 AND NOT EXISTS (
+        WHERE o.sink = ?1 AND o.state = 0 AND (o.due_at <= ?2 OR o.created_at > ?2 OR o.due_at > ?4) AND NOT EXISTS (
             SELECT 1 FROM outbox m JOIN outbox p ON p.sink = m.sink AND p.finding = m.finding AND p.row < m.row
             WHERE m.sink = o.sink AND m.message = o.message AND p.state <= 1 AND p.message <> o.message)
         GROUP BY o.message ORDER BY min(o.row) LIMIT ?3";
     let single = "SELECT o.message, o.row FROM outbox o
-        WHERE o.sink = ?1 AND o.state = 0 AND o.due_at <= ?2 AND o.group_open IS NULL AND NOT EXISTS (
+        WHERE o.sink = ?1 AND o.state = 0 AND (o.due_at <= ?2 OR o.created_at > ?2 OR o.due_at > ?4)
+            AND o.group_open IS NULL AND NOT EXISTS (
             SELECT 1 FROM outbox p WHERE p.sink = o.sink AND p.finding = o.finding AND p.row < o.row AND p.state <= 1)
         ORDER BY o.row LIMIT ?3";
     // Sinks whose rows are never grouped, which are those with many rows, are asked in the way that needs no sorting.
     let grouped = "SELECT 1 FROM outbox WHERE sink = ?1 AND state = 0 AND group_open IS NOT NULL LIMIT 1";
     let any: Option<i64> = db.prepare_cached(grouped)?.query_row([sink], |row| row.get(0)).optional()?;
     let mut statement = db.prepare_cached(if any.is_some() { sql } else { single })?;
-    let rows =
-        statement.query_map(params![sink, ms(now), number(limit as u64)], |row| row.get::<_, String>(0))?;
+    let far = ms(now).saturating_add(LONGEST_REST);
+    let values = params![sink, ms(now), number(limit as u64), far];
+    let rows = statement.query_map(values, |row| row.get::<_, String>(0))?;
     let messages: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
     messages.into_iter().map(|message| letter(db, sink, message)).collect()
 }
@@ -147,9 +157,12 @@ pub(super) fn settle(tx: &Transaction<'_>, fates: &[(Letter, Fate)]) -> Result<(
 }
 
 pub(super) fn unmute(tx: &Transaction<'_>, now: Instant) -> Result<()> {
+    // A finding that is over is told where it was told before: where the first that was muted is not that it is there.
     let sql = "SELECT o.row, o.group_key, (
-            SELECT f.state <> 2 AND NOT EXISTS (
-                SELECT 1 FROM event l WHERE l.finding = f.id AND l.row > e.row)
+            SELECT NOT EXISTS (SELECT 1 FROM event l WHERE l.finding = f.id AND l.row > e.row) AND (f.state <> 2 OR (
+                SELECT json_extract(b.body, '$.activity') <> 'create' AND json_extract(b.body, '$.cause') <> 'reopened'
+                FROM outbox m JOIN event b ON b.row = m.event
+                WHERE m.sink = o.sink AND m.finding = o.finding AND m.state = ?1 ORDER BY m.row LIMIT 1))
             FROM finding f JOIN event e ON e.row = o.event WHERE f.id = o.finding)
         FROM outbox o WHERE o.state = ?1 AND o.due_at <= ?2";
     let mut statement = tx.prepare_cached(sql)?;
