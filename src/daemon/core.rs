@@ -185,11 +185,14 @@ impl Core {
         let mut beat = beat(store, &self.setup.sources, max_age, now)?;
         for (sink, every) in &due {
             let queue = store.outbox()?.into_iter().find(|q| q.sink == *sink).unwrap_or_default();
-            beat.id = hashed("h1:", &format!("{sink}\n{now}"));
+            beat.id.clear();
             beat.waiting = queue.waiting;
             beat.dead = queue.dead;
             // Twice as long: one that is late is no alarm yet.
             beat.next_within_s = every.ms().unsigned_abs() / 500;
+            // All of it, since a clock that is set back may come to the same instant twice.
+            let all = serde_json::to_string(&beat).unwrap_or_default();
+            beat.id = hashed("h1:", &format!("{sink}\n{all}"));
             let body = serde_json::to_string(&beat).unwrap_or_default();
             let kind = "heartbeat".to_owned();
             store.notify(&NewNotice { sink: sink.clone(), id: beat.id.clone(), kind, body, at: now })?;

@@ -1,6 +1,6 @@
 //! Judging some names again, and what that makes of the findings that are remembered.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::part::{Catalogue, Part};
 use super::prepare::{grant_key, name_token};
@@ -37,7 +37,8 @@ impl Run<'_> {
             }
         }
         let known = self.store.lives_at(&batch.homes)?;
-        let mut known: HashMap<String, Life> = known.into_iter().map(|l| (l.id.clone(), l)).collect();
+        // In the order of their ids, so that the same input is told in the same order.
+        let mut known: BTreeMap<String, Life> = known.into_iter().map(|l| (l.id.clone(), l)).collect();
         let mut told: HashSet<String> = HashSet::new();
         for place in 0..judgement.len() {
             let Some(home) = judgement.home(place).map(|h| name_token(&h)).filter(|h| homes.contains(h))
