@@ -174,7 +174,8 @@ pub fn absent(old: &Life, gone: Gone, now: Now, rules: &Rules) -> Step {
         new.absent = old.absent.saturating_add(1);
         new.absent_run = now.run;
     }
-    if is_held(old, now) {
+    // A check that was switched off says nothing more, not even that something flaps.
+    if is_held(old, now) && gone != Gone::CheckOff {
         return hold(old, new, old.absent == 0, now, rules);
     }
     let (cause, enough) = match gone {
@@ -255,7 +256,7 @@ fn tell(old: &Life, mut new: Life, activity: Activity, cause: Cause, now: Now, r
     new.seq = old.seq.saturating_add(1);
     new.changed_at = now.at;
     new.quiet_at = None;
-    if recent.len() >= rules.flapping_changes.max(2) {
+    if recent.len() >= rules.flapping_changes.max(2) && cause != Cause::CheckOff {
         new.changes = recent;
         new.quiet_at = Some(now.at.plus(rules.flapping_window));
         // Held open, whatever this change was; that it is not there is remembered.
