@@ -40,7 +40,8 @@ impl Read for Broken {
     }
 }
 
-/// A pull of these records by a source that provides records of one type.
+/// A pull of these records by a source that provides records of one type; one of grants speaks of the system of its
+/// name, and `iam` of all.
 pub fn pulled(source: &str, provides: &str, records: &[Value], how: How, now: Instant) -> Pulled {
     let taken_at = now.to_string();
     let mut lines: Vec<String> = records.iter().map(|r| format!("{r}\n")).collect();
@@ -49,6 +50,9 @@ pub fn pulled(source: &str, provides: &str, records: &[Value], how: How, now: In
     if !complete {
         end["reason"] = json!("page 2: HTTP 503");
         lines.truncate(lines.len() / 2);
+    }
+    if provides == "grant" && source != "iam" {
+        end["systems"] = json!([source]);
     }
     match how {
         How::Failed => return Pulled::Failed("no route to host".to_owned()),
