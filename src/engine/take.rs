@@ -128,7 +128,6 @@ impl Run<'_> {
                 if stopped.is_some() { Err(String::new()) } else { Ok(()) }
             },
         );
-        drop(end_mark);
         let seen_at = end.as_ref().map(|e| e.taken_at);
         let outcome = match (ingested, stopped) {
             (Err(StoreError::Other(why)), _) if fault.is_some() || why.starts_with(CUT) => {
