@@ -34,10 +34,14 @@ fn open(path: &Path) -> Box<dyn Store> {
 }
 
 fn office(heartbeat: Option<Duration>) -> Office {
+    office_of(Audience::Machines, heartbeat)
+}
+
+fn office_of(audience: Audience, heartbeat: Option<Duration>) -> Office {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let arrivals = Arrivals::default();
-    let sink = inbox("siem", Audience::Machines, Filter::default(), 2, heartbeat, &arrivals);
+    let sink = inbox("siem", audience, Filter::default(), 2, heartbeat, &arrivals);
     let mut own = rules(&["unapproved-grant"]);
     own.guard.records = 1000;
     own.listeners = vec![sink.to.listener.clone()];
@@ -142,6 +146,46 @@ fn what_no_receipt_came_for_is_tried_again() {
     office.later(Duration::seconds(1));
     assert_eq!(office.deliver(), sent(1, 0, 0));
     assert_eq!(office.ids().len(), 2);
+}
+
+/// The activities that arrived, by the account they are about.
+fn heard(office: &Office) -> Vec<String> {
+    let arrivals = lock(&office.arrivals);
+    let events = arrivals.iter().flat_map(|got| &got.events);
+    events.map(|e| format!("{} {}", e.finding.grant.as_ref().unwrap().account, e.activity.as_str())).collect()
+}
+
+#[test]
+fn nothing_of_a_finding_overtakes_what_was_said_before() {
+    for audience in [Audience::Machines, Audience::People] {
+        let mut office = office_of(audience, None);
+        office.tick();
+        office.deliver();
+        office.later(HOUR);
+        // Two systems, so that people are told of each apart.
+        let mut other = grant("b");
+        other["system"] = Value::from("git");
+        office.grants = vec![grant("a"), other];
+        office.tick();
+        office.later(HOUR);
+        office.grants.clear();
+        office.tick();
+        office.sink.set(Fault::Short);
+        assert_eq!(office.deliver(), sent(1, 1, 0), "{audience:?}");
+        office.sink.set(Fault::None);
+        assert_eq!(office.deliver(), sent(1, 0, 0), "{audience:?}: the other finding goes on");
+        let (first, second) = (heard(&office), heard(&office)[0][..1].to_owned());
+        assert_eq!(first, [format!("{second} create"), format!("{second} close")], "{audience:?}");
+        office.later(Duration::seconds(1));
+        office.deliver();
+        office.deliver();
+        let waited = if second == "a" { "b" } else { "a" };
+        assert_eq!(
+            heard(&office)[2..],
+            [format!("{waited} create"), format!("{waited} close")],
+            "{audience:?}"
+        );
+    }
 }
 
 #[test]

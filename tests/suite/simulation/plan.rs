@@ -87,6 +87,11 @@ pub fn week(seed: u64, start: Instant) -> Vec<(Instant, Turn)> {
             let sink = p.dice.below(SINKS.len());
             p.spell(hour, hour + 22, 1, Turn::Fault(sink, fault), Turn::Fault(sink, Fault::None));
         }
+        // Away for long, and then well enough to take a part of what waits.
+        let (sink, away) = (p.dice.below(SINKS.len()), p.at(hour, hour + 16));
+        p.turns.push((away, Turn::Fault(sink, Fault::Away)));
+        p.turns.push((away.plus(Duration::hours(5)), Turn::Fault(sink, Fault::Short)));
+        p.turns.push((away.plus(Duration::hours(6)), Turn::Fault(sink, Fault::None)));
         p.spell(hour, hour + 20, 2, Turn::Fault(2, Fault::Picky), Turn::Fault(2, Fault::None));
         for turn in [
             Turn::Stop(2),

@@ -191,7 +191,7 @@ impl Play {
             sources: SOURCES.iter().map(spec).collect(),
             destinations: self.sinks.iter().map(|s| s.to.clone()).collect(),
             schedules: schedules(self.seed),
-            judge_after_pull: self.seed % 2 == 0,
+            judge_after_pull: self.seed.is_multiple_of(2),
         }
     }
 

@@ -37,11 +37,14 @@ pub struct World {
     tickets: Vec<Ticket>,
     grants: Vec<Grant>,
     asked: usize,
+    /// Whether anybody who is known answers for the systems.
+    owned: bool,
 }
 
 impl World {
     pub fn new(dice: &mut Dice, now: Instant) -> World {
-        let mut world = World { people: vec![], tickets: vec![], grants: vec![], asked: 0 };
+        let mut world =
+            World { people: vec![], tickets: vec![], grants: vec![], asked: 0, owned: dice.percent(50) };
         for _ in 0..12 {
             world.join();
         }
@@ -163,7 +166,8 @@ impl World {
     }
 
     fn held(&self, system: &str) -> Vec<Value> {
-        let mut records = vec![json!({"type": "system", "source": system, "id": system, "owner": BOSS})];
+        let owner = if self.owned { BOSS } else { "nobody@corp.example" };
+        let mut records = vec![json!({"type": "system", "source": system, "id": system, "owner": owner})];
         for (right, risk) in RIGHTS.iter().zip(["high", "normal", "low"]) {
             records.push(
                 json!({"type": "entitlement", "source": system, "system": system, "id": right, "risk": risk}),
