@@ -55,6 +55,8 @@ pub struct Now {
 pub struct Seen {
     /// What of it matters, hashed.
     pub material: [u8; 16],
+    /// The same of the finding as it was last seen, told or not.
+    pub last: Option<[u8; 16]>,
     /// The life it would begin: all that follows from the finding alone.
     pub fresh: Life,
     /// The valid exception that accepts it, if one does.
@@ -66,6 +68,8 @@ pub struct Seen {
 pub enum Gone {
     /// Its grant is gone, says a complete pull.
     Revoked,
+    /// Its grant is gone from the records together with a source that is no longer configured.
+    Retired,
     /// Its check was switched off.
     CheckOff,
     /// Its grant is there and justified now.
@@ -113,7 +117,10 @@ pub fn seen(life: Option<&Life>, seen: Seen, now: Now, rules: &Rules) -> Step {
     let Some(old) = life else {
         return begin(seen, now);
     };
-    let mut new = Life { absent: 0, absent_run: 0, ..old.clone() };
+    if is_held(old, now) {
+        return hold_seen(old, seen, now, rules);
+    }
+    let mut new = Life { absent: 0, absent_run: 0, quiet_at: None, ..old.clone() };
     take_over(&mut new, &seen.fresh);
     let changed = seen.material != old.material;
     let told = match (old.state, &seen.exception) {
@@ -170,9 +177,14 @@ pub fn absent(old: &Life, gone: Gone, now: Now, rules: &Rules) -> Step {
         new.absent = old.absent.saturating_add(1);
         new.absent_run = now.run;
     }
+    // A check that was switched off says nothing more, not even that something flaps.
+    if is_held(old, now) && gone != Gone::CheckOff {
+        return hold(old, new, old.absent == 0, now, rules);
+    }
     let (cause, enough) = match gone {
         Gone::CheckOff => (Cause::CheckOff, true),
         Gone::Revoked => (Cause::Revoked, true),
+        Gone::Retired => (Cause::SourceChanged, true),
         Gone::Approved => (Cause::Approved, new.absent >= rules.resolve_after),
         Gone::NotSeen => (Cause::SourceChanged, new.absent >= rules.resolve_after),
     };
@@ -214,27 +226,47 @@ fn take_over(life: &mut Life, fresh: &Life) {
     life.body.clone_from(&fresh.body);
 }
 
-/// Numbers what is told, unless the finding flaps.
+/// Whether nothing is told because the finding flaps.
+fn is_held(old: &Life, now: Now) -> bool {
+    old.quiet_at.is_some_and(|quiet| now.at < quiet)
+}
+
+/// The sight of a finding that flaps: remembered, and not told.
+fn hold_seen(old: &Life, seen: Seen, now: Now, rules: &Rules) -> Step {
+    let acceptance = match (seen.exception, &old.acceptance) {
+        (Some(e), Some(held)) if same(held, &e) => Some(held.clone()),
+        (exception, _) => exception,
+    };
+    let changed = seen.last.is_some_and(|last| last != seen.material);
+    let moved = changed || old.absent > 0 || acceptance != old.acceptance;
+    let new = Life { absent: 0, absent_run: 0, acceptance, body: seen.fresh.body, ..old.clone() };
+    hold(old, new, moved, now, rules)
+}
+
+/// Goes on holding a finding that flaps; another change puts off the end of it, another look does not.
+fn hold(old: &Life, new: Life, moved: bool, now: Now, rules: &Rules) -> Step {
+    let quiet_at = if moved { Some(now.at.plus(rules.flapping_window)) } else { old.quiet_at };
+    let held = Life { quiet_at, ..new };
+    if held == *old { Step::NOTHING } else { Step { life: Some(held), told: None } }
+}
+
+/// Numbers what is told, and notices when that is too much.
 fn tell(old: &Life, mut new: Life, activity: Activity, cause: Cause, now: Now, rules: &Rules) -> Step {
     let since = now.at.minus(rules.flapping_window);
     let mut recent: Vec<Instant> =
         old.changes.iter().copied().filter(|t| *t > since && *t <= now.at).collect();
-    if old.quiet_at.is_some_and(|quiet| now.at < quiet) {
-        // Held: remember that it changed once more, and nothing of how.
-        let quiet_at = Some(now.at.plus(rules.flapping_window));
-        let held = Life { quiet_at, absent: new.absent, absent_run: new.absent_run, ..old.clone() };
-        return if held == *old { Step::NOTHING } else { Step { life: Some(held), told: None } };
-    }
     recent.push(now.at);
     new.seq = old.seq.saturating_add(1);
     new.changed_at = now.at;
     new.quiet_at = None;
-    if recent.len() >= rules.flapping_changes.max(2) {
+    if recent.len() >= rules.flapping_changes.max(2) && cause != Cause::CheckOff {
         new.changes = recent;
         new.quiet_at = Some(now.at.plus(rules.flapping_window));
-        // Held open, whatever this change was.
+        // Held open, whatever this change was; that it is not there is remembered.
         if new.state == State::Resolved {
             new.state = State::Open;
+            new.absent = 1;
+            new.absent_run = now.run;
         }
         new.cause = Cause::Flapping;
         return Step { life: Some(new), told: Some((Activity::Update, Cause::Flapping)) };

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::setup::Setup;
-use crate::engine::{Engine, EngineError, Manifest, Order, Pulled};
+use crate::engine::{Engine, EngineError, Manifest, Order, Pulled, SourceSpec};
 use crate::model::event::{HEARTBEAT_SCHEMA, Heartbeat, State, hashed};
+use crate::model::life::SourceState;
 use crate::model::{Duration, Instant};
 use crate::schedule::Board;
 use crate::store::{NewNotice, Retention, Store, StoreError};
@@ -166,6 +167,7 @@ impl Core {
 
     /// Puts a sign of life into the outbox for every sink whose time has come.
     fn heartbeats(&mut self, now: Instant) -> Result<u64, StoreError> {
+        let max_age = self.source_max_age();
         let store = self.engine.store();
         let last = store.meta(HEARTBEATS)?;
         let mut last: BTreeMap<String, Instant> =
@@ -180,14 +182,17 @@ impl Core {
         if due.is_empty() {
             return Ok(0);
         }
-        let mut beat = beat(store, now)?;
+        let mut beat = beat(store, &self.setup.sources, max_age, now)?;
         for (sink, every) in &due {
             let queue = store.outbox()?.into_iter().find(|q| q.sink == *sink).unwrap_or_default();
-            beat.id = hashed("h1:", &format!("{sink}\n{now}"));
+            beat.id.clear();
             beat.waiting = queue.waiting;
             beat.dead = queue.dead;
             // Twice as long: one that is late is no alarm yet.
             beat.next_within_s = every.ms().unsigned_abs() / 500;
+            // All of it, since a clock that is set back may come to the same instant twice.
+            let all = serde_json::to_string(&beat).unwrap_or_default();
+            beat.id = hashed("h1:", &format!("{sink}\n{all}"));
             let body = serde_json::to_string(&beat).unwrap_or_default();
             let kind = "heartbeat".to_owned();
             store.notify(&NewNotice { sink: sink.clone(), id: beat.id.clone(), kind, body, at: now })?;
@@ -201,12 +206,21 @@ impl Core {
 }
 
 /// What every sign of life says.
-fn beat(store: &dyn Store, now: Instant) -> Result<Heartbeat, StoreError> {
+fn beat(
+    store: &dyn Store,
+    sources: &[SourceSpec],
+    max_age: Duration,
+    now: Instant,
+) -> Result<Heartbeat, StoreError> {
     let mut open = BTreeMap::new();
     for c in store.finding_counts()?.into_iter().filter(|c| c.state == State::Open) {
         *open.entry(c.severity).or_default() += c.count;
     }
-    let in_doubt = store.sources()?.into_iter().filter_map(|s| Some((s.id, s.trouble?.reason()))).collect();
+    let known = store.sources()?;
+    let in_doubt = sources.iter().filter_map(|spec| {
+        let state = known.iter().find(|s| s.id == spec.id);
+        doubt(state, max_age, now).map(|why| (spec.id.clone(), why))
+    });
     Ok(Heartbeat {
         schema: HEARTBEAT_SCHEMA.to_owned(),
         id: String::new(),
@@ -214,11 +228,24 @@ fn beat(store: &dyn Store, now: Instant) -> Result<Heartbeat, StoreError> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         last_run: store.runs(8)?.into_iter().find_map(|run| run.ended_at),
         open,
-        doubtful_sources: in_doubt,
+        doubtful_sources: in_doubt.collect(),
         waiting: 0,
         dead: 0,
         next_within_s: 0,
     })
+}
+
+/// Why what a source does not show proves nothing; `None` when it does.
+fn doubt(state: Option<&SourceState>, max_age: Duration, now: Instant) -> Option<String> {
+    if let Some(trouble) = state.and_then(|s| s.trouble.as_ref()) {
+        return Some(trouble.reason());
+    }
+    match state.and_then(|s| Some((s.taken_at?, s.complete))) {
+        None => Some("it was never read".to_owned()),
+        Some((taken_at, _)) if taken_at.plus(max_age) <= now => Some(format!("it was last read {taken_at}")),
+        Some((_, false)) => Some("its last pull was not complete".to_owned()),
+        Some(_) => None,
+    }
 }
 
 fn empty_rules() -> crate::engine::Rules {

@@ -80,6 +80,8 @@ impl Post {
 /// That a sink is left alone for a while.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pause {
+    /// Since when.
+    pub since: Option<Instant>,
     /// Until when.
     pub until: Option<Instant>,
     /// How often in a row nothing was taken.
@@ -110,7 +112,7 @@ pub async fn deliver(
     now: Instant,
 ) -> Result<Sent, StoreError> {
     // A clock that was set back must not keep a sink waiting.
-    if pause.until.is_some_and(|until| now < until && until <= now.plus(Duration::days(1))) {
+    if pause.until.is_some_and(|until| now < until) && pause.since.is_none_or(|since| since <= now) {
         return Ok(Sent::default());
     }
     let (id, limit) = (to.id().to_owned(), to.sink.limits().messages.max(1));
@@ -162,6 +164,7 @@ fn settle(
     let mut sent = Sent { refused: fates.len() as u64, ..Sent::default() };
     let mut receipts = receipts.into_iter();
     let mut until: Option<Instant> = None;
+    let mut asked: Option<Instant> = None;
     let delay = usize::try_from(pause.failures).unwrap_or(usize::MAX).min(DELAYS.len() - 1);
     let delay = DELAYS.get(delay).copied().unwrap_or(PAUSED);
     for letter in going {
@@ -180,6 +183,7 @@ fn settle(
                 sent.later += 1;
                 let at = now.plus(retry_after.unwrap_or_default().max(delay));
                 until = until.max(Some(at));
+                asked = asked.max(retry_after.map(|_| at));
                 pause.reason.clone_from(&reason);
                 Fate::Retry { at, reason }
             }
@@ -194,9 +198,11 @@ fn settle(
         fates.push((letter, fate));
     }
     if sent.taken + sent.refused > 0 {
-        *pause = Pause::default();
+        // A receiver that took a part and asked to be left alone is left alone.
+        *pause = Pause { since: asked.map(|_| now), until: asked, ..Pause::default() };
     } else if sent.later > 0 {
         pause.failures = pause.failures.saturating_add(1);
+        pause.since = Some(now);
         pause.until = until;
     }
     sent

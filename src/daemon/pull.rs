@@ -43,7 +43,7 @@ impl<'c> Puller<'c> {
         let mut lines: u64 = 0;
         let mut sink = |line: &str| {
             lines += 1;
-            if lines % 1024 == 0 && (self.stop)() {
+            if lines.is_multiple_of(1024) && (self.stop)() {
                 return Err(std::io::Error::other("stopped"));
             }
             writeln!(out, "{line}")

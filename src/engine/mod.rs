@@ -204,6 +204,8 @@ impl Engine {
 
 /// The fact that says with which settings everything was last judged.
 const JUDGED: &str = "judged-with";
+/// The fact that says as of when everything was last judged.
+const JUDGED_AT: &str = "judged-at";
 /// The fact that says which absences proved nothing when everything was last judged.
 const DOUBTS: &str = "doubts";
 /// The fact that holds the hash of the last manifest.
@@ -221,7 +223,10 @@ impl Run<'_> {
         let with = self.judged_with();
         let doubts = self.doubts_text(&catalogue)?;
         let changed = self.store.meta(JUDGED)?.is_some_and(|old| old != with);
-        if changed || self.store.meta(DOUBTS)?.is_some_and(|old| old != doubts) {
+        // What an instant that lies ahead made of things may not be true yet.
+        let last = self.store.meta(JUDGED_AT)?.and_then(|text| text.parse::<Instant>().ok());
+        let set_back = last.is_some_and(|last| self.now < last);
+        if changed || set_back || self.store.meta(DOUBTS)?.is_some_and(|old| old != doubts) {
             self.store.mark_all()?;
             self.manifest.judged_all = true;
         }
@@ -238,14 +243,16 @@ impl Run<'_> {
         }
         self.judge_sources(&catalogue, &frozen)?;
         self.sweep(&frozen)?;
-        self.manifest.facts = vec![(JUDGED.to_owned(), with), (DOUBTS.to_owned(), doubts)];
+        let at = (JUDGED_AT.to_owned(), self.now.to_string());
+        self.manifest.facts = vec![(JUDGED.to_owned(), with), (DOUBTS.to_owned(), doubts), at];
         self.manifest.judged = true;
         Ok(())
     }
 
     /// What everything is judged with, as a text: when it changes, everything is judged again.
     fn judged_with(&self) -> String {
-        let settings = format!("{} {:?}", env!("CARGO_PKG_VERSION"), self.rules.settings);
+        let settings =
+            format!("{} {:?} {:?}", env!("CARGO_PKG_VERSION"), self.rules.settings, self.rules.life);
         hashed("c1:", &settings)
     }
 

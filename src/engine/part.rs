@@ -6,7 +6,7 @@ use super::EngineError;
 use super::prepare::{name_token, with_stamp};
 use crate::judge::reach::{Tie, ties};
 use crate::judge::{Accountability, Builder, Estate, Locator};
-use crate::model::{Instant, Record, norm, parse_line};
+use crate::model::{Instant, Record, RecordType, norm, parse_line};
 use crate::store::{Store, Token};
 
 /// What belongs to every part: the records of the catalogue, and who they name.
@@ -20,6 +20,8 @@ pub(super) struct Catalogue {
     names: BTreeSet<Token>,
     /// Systems on which grants are held.
     systems: Vec<String>,
+    /// Whether there are identities at all.
+    pub(super) identities: bool,
     /// Records whose key another source has too: those of one key, for each.
     twins: HashMap<i64, Vec<i64>>,
     /// Which records stand where several speak of the same thing, as a text.
@@ -36,7 +38,8 @@ impl Catalogue {
         exceptions: Vec<String>,
         accountability: &Accountability,
     ) -> Result<Self, EngineError> {
-        let mut c = Self { taken_at, systems: store.systems_held()?, ..Self::default() };
+        let (systems, identities) = (store.systems_held()?, store.holds(RecordType::Identity)?);
+        let mut c = Self { taken_at, systems, identities, ..Self::default() };
         let a = accountability;
         let defaults = [&a.workflow_owner, &a.system_owner, &a.operator];
         c.names.extend(defaults.into_iter().flatten().map(|name| name_token(name)));
@@ -184,6 +187,9 @@ impl Part {
         }
         for system in &catalogue.systems {
             l.builder.holds_elsewhere(system);
+        }
+        if catalogue.identities {
+            l.builder.identities_elsewhere();
         }
         let asked: BTreeSet<Token> = names.iter().copied().collect();
         l.load(&asked, &[CLAIMS, LINKS])?;

@@ -1,10 +1,10 @@
 //! Judging some names again, and what that makes of the findings that are remembered.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::part::{Catalogue, Part};
 use super::prepare::{grant_key, name_token};
-use super::{EngineError, Run, sorted};
+use super::{EngineError, PullOutcome, Run, sorted};
 use crate::alert::freeze::{Doubt, is_frozen};
 use crate::alert::group;
 use crate::alert::life::{self, Gone, Now, Seen, Step};
@@ -37,7 +37,8 @@ impl Run<'_> {
             }
         }
         let known = self.store.lives_at(&batch.homes)?;
-        let mut known: HashMap<String, Life> = known.into_iter().map(|l| (l.id.clone(), l)).collect();
+        // In the order of their ids, so that the same input is told in the same order.
+        let mut known: BTreeMap<String, Life> = known.into_iter().map(|l| (l.id.clone(), l)).collect();
         let mut told: HashSet<String> = HashSet::new();
         for place in 0..judgement.len() {
             let Some(home) = judgement.home(place).map(|h| name_token(&h)).filter(|h| homes.contains(h))
@@ -102,13 +103,21 @@ impl Run<'_> {
         let accepted = life::acceptance(&finding, exception.as_ref(), self.now, &self.rules.life);
         if let Some(a) = &accepted {
             batch.rechecks.push((home, a.until));
+        } else if let Some(e) = &exception {
+            // One that reaches too far holds from when it does not.
+            batch.rechecks.push((home, e.expires_at.minus(self.rules.life.max_exception)));
         }
         finding.now = Instant::MIN;
-        let material = material(&finding);
+        let material = material_of(&finding);
         let fresh = fresh(&finding, home, material);
         let now = Now { at: self.now, run: self.id };
-        let step =
-            life::seen(old.as_ref(), Seen { material, fresh, exception: accepted }, now, &self.rules.life);
+        let mut last = None;
+        if let Some(old) = old.as_ref().filter(|old| old.quiet_at.is_some()) {
+            wake_when_quiet(old, home, self.now, batch);
+            last = serde_json::from_str::<Finding<'_>>(&old.body).ok().map(|f| material_of(&f));
+        }
+        let seen = Seen { material, last, fresh, exception: accepted };
+        let step = life::seen(old.as_ref(), seen, now, &self.rules.life);
         let Some(life) = step.life.clone() else { return };
         if step.told.is_some() && is_frozen(&life.check, life.system.as_deref(), true, doubts) {
             self.freeze(home, batch);
@@ -129,6 +138,7 @@ impl Run<'_> {
             return;
         }
         let home = old.home;
+        wake_when_quiet(&old, home, self.now, batch);
         let off = gone == Gone::CheckOff;
         if !off && is_frozen(&old.check, old.system.as_deref(), false, doubts) {
             self.freeze(home, batch);
@@ -163,6 +173,9 @@ impl Run<'_> {
         }
         match life.grant.map(standing) {
             None => Gone::NotSeen,
+            Some(None) if self.manifest.sources.iter().any(|s| s.outcome == PullOutcome::Retired) => {
+                Gone::Retired
+            }
             Some(None) => Gone::Revoked,
             Some(Some(s)) if s.outcome() == Outcome::Justified => Gone::Approved,
             Some(Some(_)) => Gone::NotSeen,
@@ -172,7 +185,7 @@ impl Run<'_> {
     /// Counts on what was absent before, and that nothing made anybody judge again: it is absent still. Only a run that
     /// read something can say so.
     pub(super) fn sweep(&mut self, doubts: &[Doubt]) -> Result<(), EngineError> {
-        if !self.manifest.sources.iter().any(|s| matches!(s.outcome, super::PullOutcome::Taken { .. })) {
+        if !self.manifest.sources.iter().any(|s| matches!(s.outcome, PullOutcome::Taken { .. })) {
             return Ok(());
         }
         let mut batch = Batch { run: self.id, ..Batch::default() };
@@ -194,6 +207,13 @@ impl Run<'_> {
 const MAX_STILL: usize = 100_000;
 /// How many findings that are absent are counted on in one run; the others wait for the next.
 const MAX_SWEPT: usize = 100_000;
+
+/// A finding that flaps is looked at again when it has been quiet for long enough, even if nothing else happens.
+fn wake_when_quiet(life: &Life, home: Token, now: Instant, batch: &mut Batch) {
+    if let Some(quiet_at) = life.quiet_at.filter(|quiet| now < *quiet && home != 0) {
+        batch.rechecks.push((home, quiet_at));
+    }
+}
 
 fn keep(life: Life, event: Option<crate::store::NewEvent>, batch: &mut Batch) {
     if let Some(quiet_at) = life.quiet_at {
@@ -220,7 +240,7 @@ fn kept_verdict(v: Verdict<'_>, grant: Hash, home: Token) -> KeptVerdict {
 }
 
 /// What of a finding matters: severity, standing, request, who answers.
-fn material(f: &Finding<'_>) -> Hash {
+fn material_of(f: &Finding<'_>) -> Hash {
     let text = serde_json::to_vec(&(f.severity, f.standing, &f.request, &f.accountable)).unwrap_or_default();
     hash([text.as_slice()])
 }

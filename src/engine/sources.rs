@@ -27,7 +27,8 @@ impl Run<'_> {
         let part = Part::load(&*self.store, catalogue, &[])?;
         let world = World::new(part.estate, &self.rules.settings);
         let doubts = doubts(&world, &self.rules.settings, self.now);
-        Ok(hashed("q1:", &format!("{doubts}\n\n{}", catalogue.settled)))
+        let all = format!("{doubts}\n{}\n{}", catalogue.identities, catalogue.settled);
+        Ok(hashed("q1:", &all))
     }
 
     /// The sources in doubt.

@@ -139,7 +139,6 @@ impl Run<'_> {
                 if stopped.is_some() { Err(String::new()) } else { Ok(()) }
             },
         );
-        drop(end_mark);
         let seen_at = end.as_ref().map(|e| e.taken_at);
         let outcome = match (ingested, stopped) {
             (Err(StoreError::Other(why)), _) if why == STOPPED => return Err(EngineError::Stopped),
@@ -168,7 +167,12 @@ impl Run<'_> {
                 };
                 let total = difference.total();
                 let (before, now) = (total.before, total.now);
-                state.trouble = Some(Trouble::Held { run: self.id, before, now, reason: reason.clone() });
+                // What was told is that run: as long as pulls are like it, it is the one to approve.
+                let run = match state.trouble {
+                    Some(Trouble::Held { run, now: n, .. }) if near(n, now, self.rules.guard) => run,
+                    _ => self.id,
+                };
+                state.trouble = Some(Trouble::Held { run, before, now, reason: reason.clone() });
                 PullOutcome::Held { reason, difference }
             }
         };
@@ -190,18 +194,22 @@ fn objection(
     difference: &crate::model::life::Difference,
     limits: guard::Limits,
 ) -> Option<Stopped> {
-    let whole = end.is_some_and(|e| e.complete);
-    if !whole && state.good_run.is_some() && state.complete {
-        let reason = end.map_or("it has no end mark", |e| e.reason.as_str());
-        return Some(Stopped::Partial(reason.to_owned()));
+    // Without an end mark nobody knows what it is a part of, or when it was taken.
+    let Some(end) = end else { return Some(Stopped::Partial("it has no end mark".to_owned())) };
+    if !end.complete && state.good_run.is_some() && state.complete {
+        return Some(Stopped::Partial(end.reason.clone()));
     }
     // Before there is anything to compare with, there is nothing to guard.
     state.good_run?;
     let reason = guard::objection(difference, limits)?;
     // Somebody has looked at this change: another pull of about the same size passes.
     let now = difference.total().now;
-    let near = |n: u64| n.abs_diff(now) <= limits.records.max(n * limits.percent / 100);
-    if state.approved.is_some_and(near) { None } else { Some(Stopped::Held(reason)) }
+    if state.approved.is_some_and(|n| near(n, now, limits)) { None } else { Some(Stopped::Held(reason)) }
+}
+
+/// Whether two pulls are of about the same size.
+fn near(n: u64, now: u64, limits: guard::Limits) -> bool {
+    n.abs_diff(now) <= limits.records.max(n * limits.percent / 100)
 }
 
 /// Each line of a reader, without its line end; none may be longer than a record may.

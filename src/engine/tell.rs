@@ -52,7 +52,7 @@ impl Hearing<'_> {
         let member = |who: &str, team: &str| self.is_member(who, team);
         let routed = || {
             let mut with_owners = self.listeners.iter().filter(|l| !l.filter.owners.is_empty());
-            with_owners.any(|l| l.filter.takes_owner(&event.finding, &member))
+            with_owners.any(|l| l.filter.passes(event, &member))
         };
         let mut letters = vec![];
         for l in self.listeners {

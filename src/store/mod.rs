@@ -397,6 +397,8 @@ pub trait Store: Send {
     fn numbered(&self, rows: &[i64], show: &mut dyn FnMut(i64, &str, &str)) -> Result<()>;
     /// The systems on which grants are held.
     fn systems_held(&self) -> Result<Vec<String>>;
+    /// Whether there is any record of a type.
+    fn holds(&self, kind: RecordType) -> Result<bool>;
     /// Shows all records as they were after a run (`None`: as they are): source and line.
     fn records_at(&self, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()>;
 

@@ -56,7 +56,8 @@ pub(super) static CHECK: Check = Check {
 };
 
 fn fires(case: &Case<'_>) -> bool {
-    !case.world().estate.identities.is_empty() && case.identity().is_none()
+    let estate = &case.world().estate;
+    (estate.identities_elsewhere || !estate.identities.is_empty()) && case.identity().is_none()
 }
 
 fn tell(case: &Case<'_>) -> Telling {

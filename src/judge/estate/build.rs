@@ -210,6 +210,11 @@ impl Builder {
         }
     }
 
+    /// There are identities besides those in this part of an estate.
+    pub fn identities_elsewhere(&mut self) {
+        self.estate.identities_elsewhere = true;
+    }
+
     /// Says that grants are held on a system, though this part of the estate may show none of them.
     pub fn holds_elsewhere(&mut self, system: &str) {
         let system = self.sym(system);

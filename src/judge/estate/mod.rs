@@ -31,6 +31,8 @@ pub struct Estate {
     pub(crate) evidence: Vec<EvidenceRow>,
     /// Systems on which grants are held that this part of an estate does not show.
     pub(crate) held_elsewhere: Vec<Sym>,
+    /// Whether there are identities that belong to another part of the estate.
+    pub(crate) identities_elsewhere: bool,
     pub(crate) pools: Pools,
     /// Records that lost against another of the same key and were not the same as it.
     pub(crate) dropped: u64,

@@ -209,6 +209,10 @@ impl Store for Sqlite {
         reading::systems_held(&self.db)
     }
 
+    fn holds(&self, kind: RecordType) -> Result<bool> {
+        records::holds(&self.db, kind)
+    }
+
     fn records_at(&self, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
         reading::at_run(&self.db, run, show)
     }

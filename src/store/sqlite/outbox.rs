@@ -114,13 +114,14 @@ pub(super) fn letters(db: &Connection, sink: &str, now: Instant, limit: usize) -
     // The first row of each message that may go: no other message with an earlier word on one of its findings waits.
     let sql = "SELECT o.message, o.first FROM (
             SELECT message, min(row) AS first FROM outbox
-            WHERE sink = ?1 AND state = 0 AND (due_at <= ?2 OR due_at > ?4) GROUP BY message) o
+            WHERE sink = ?1 AND state = 0 AND (due_at <= ?2 OR created_at > ?2 OR due_at > ?4) GROUP BY message) o
         WHERE NOT EXISTS (
             SELECT 1 FROM outbox m INDEXED BY outbox_message JOIN outbox p ON p.sink = m.sink AND p.finding = m.finding AND p.row < m.row
             WHERE m.sink = ?1 AND m.message = o.message AND p.state <= 1 AND p.message <> o.message)
         ORDER BY o.first LIMIT ?3";
     let single = "SELECT o.message, o.row FROM outbox o
-        WHERE o.sink = ?1 AND o.state = 0 AND (o.due_at <= ?2 OR o.due_at > ?4) AND o.group_open IS NULL AND NOT EXISTS (
+        WHERE o.sink = ?1 AND o.state = 0 AND (o.due_at <= ?2 OR o.created_at > ?2 OR o.due_at > ?4)
+            AND o.group_open IS NULL AND NOT EXISTS (
             SELECT 1 FROM outbox p WHERE p.sink = o.sink AND p.finding = o.finding AND p.row < o.row AND p.state <= 1)
         ORDER BY o.row LIMIT ?3";
     // Sinks whose rows are never grouped, which are those with many rows, are asked in the way that needs no sorting. Rows of
@@ -206,9 +207,12 @@ fn one_dead_heartbeat(tx: &Transaction<'_>, rows: &[i64]) -> Result<()> {
 }
 
 pub(super) fn unmute(tx: &Transaction<'_>, now: Instant) -> Result<()> {
+    // A finding that is over is told where it was told before: where the first that was muted is not that it is there.
     let sql = "SELECT o.row, o.group_key, (
-            SELECT f.state <> 2 AND NOT EXISTS (
-                SELECT 1 FROM event l WHERE l.finding = f.id AND l.row > e.row)
+            SELECT NOT EXISTS (SELECT 1 FROM event l WHERE l.finding = f.id AND l.row > e.row) AND (f.state <> 2 OR (
+                SELECT json_extract(b.body, '$.activity') <> 'create' AND json_extract(b.body, '$.cause') <> 'reopened'
+                FROM outbox m JOIN event b ON b.row = m.event
+                WHERE m.sink = o.sink AND m.finding = o.finding AND m.state = ?1 ORDER BY m.row LIMIT 1))
             FROM finding f JOIN event e ON e.row = o.event WHERE f.id = o.finding)
         FROM outbox o WHERE o.state = ?1 AND o.due_at <= ?2";
     let mut statement = tx.prepare_cached(sql)?;

@@ -113,6 +113,12 @@ struct Taking<'t> {
 /// How many ties are held back to be sorted: 24 bytes each.
 const MAX_TIED: usize = 4_000_000;
 
+/// Whether there is any record of a type.
+pub(super) fn holds(db: &Connection, kind: RecordType) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM record_count WHERE kind = ?1 AND count > 0)";
+    Ok(db.prepare_cached(sql)?.query_row([place(&RecordType::ALL, &kind)], |row| row.get(0))?)
+}
+
 /// The other sources that have identities or requests.
 fn others(db: &Connection, own: i64) -> Result<Vec<(RecordType, i64)>> {
     let mut found = vec![];

@@ -22,7 +22,7 @@ mod histories;
 mod moments;
 mod names;
 mod people;
-mod product;
+pub mod product;
 mod properties;
 mod quality;
 mod show;

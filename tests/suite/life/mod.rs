@@ -1,0 +1,12 @@
+//! The life of a finding, row by row of its table: as pure decisions, and through a whole engine with pulls, a store and
+//! an outbox; with it all that keeps a finding still, and who is told what.
+
+mod bench;
+mod doubts;
+mod engine;
+mod people;
+mod post;
+mod table;
+mod twice;
+
+pub use bench::{How, pulled};
