@@ -94,6 +94,11 @@ pub fn rules(checks: &[&str]) -> Rules {
     }
 }
 
+/// Rules under which no pull is held.
+pub fn unguarded(checks: &[&str]) -> Rules {
+    Rules { guard: guard::Limits { records: u64::MAX, percent: 100 }, ..rules(checks) }
+}
+
 pub struct Bench {
     pub engine: Engine,
     pub now: Instant,

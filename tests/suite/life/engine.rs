@@ -6,13 +6,13 @@ use counterfoil::model::{Duration, Instant};
 use counterfoil::store::Accepted;
 use serde_json::{Value, json};
 
-use super::bench::{ALICE, BOSS, Bench, grant, rules, said, ticket};
+use super::bench::{ALICE, BOSS, Bench, grant, rules, said, ticket, unguarded};
 
 const UNAPPROVED: &str = "unapproved-grant";
 
 /// Alice holds what nobody approved, and that has been told.
 fn held() -> Bench {
-    let mut bench = Bench::new(rules(&[UNAPPROVED]));
+    let mut bench = Bench::new(unguarded(&[UNAPPROVED]));
     bench.put("iam", grant("alice"));
     assert_eq!(said(&bench.pull()), ["create detected open unapproved-grant"]);
     bench
@@ -34,7 +34,7 @@ fn exception(by: &str, reason: &str, until: Instant) -> Value {
 
 #[test]
 fn a_finding_opens_and_says_all_that_is_known() {
-    let mut bench = Bench::new(rules(&[UNAPPROVED]));
+    let mut bench = Bench::new(unguarded(&[UNAPPROVED]));
     bench.put("iam", grant("alice"));
     let event = one(bench.pull());
     assert_eq!((event.episode, event.seq, event.first_seen), (1, 1, bench.now));
@@ -67,7 +67,7 @@ fn severity_and_who_answers_are_told_and_the_last_use_is_not() {
 
 #[test]
 fn the_request_and_the_standing_are_told() {
-    let mut bench = Bench::new(rules(&["departed-identity"]));
+    let mut bench = Bench::new(unguarded(&["departed-identity"]));
     bench.change("hr", ALICE, |a| {
         a["status"] = json!("departed");
         a["status_since"] = json!("2026-05-25T12:00:00Z");
@@ -234,7 +234,7 @@ fn a_shorter_reach_of_exceptions_holds_from_the_next_run() {
 
 #[test]
 fn an_orphan_is_one_though_nobody_else_is_judged_with_it() {
-    let mut bench = Bench::new(rules(&["orphan-account"]));
+    let mut bench = Bench::new(unguarded(&["orphan-account"]));
     bench.put("iam", grant("svc"));
     assert_eq!(said(&bench.pull()), ["create detected open orphan-account"]);
     for hour in 0..3 {
@@ -317,7 +317,7 @@ fn an_exception_for_what_flaps_holds_when_it_is_quiet() {
 
 #[test]
 fn a_clock_that_ran_ahead_leaves_nothing_behind() {
-    let mut bench = Bench::new(rules(&["approval-expired", UNAPPROVED]));
+    let mut bench = Bench::new(unguarded(&["approval-expired", UNAPPROVED]));
     let mut until = ticket("SEC-1", "approved", &[ALICE]);
     until["expires_at"] = json!("2026-07-01T12:00:00Z");
     bench.put("tickets", until);

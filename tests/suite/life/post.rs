@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use counterfoil::alert::guard;
 use counterfoil::daemon::{Core, Pause, Post, Sent, Setup, deliver};
 use counterfoil::engine::SourceSpec;
 use counterfoil::model::event::Heartbeat;
@@ -43,7 +44,7 @@ fn office_of(audience: Audience, heartbeat: Option<Duration>) -> Office {
     let arrivals = Arrivals::default();
     let sink = inbox("siem", audience, Filter::default(), 2, heartbeat, &arrivals);
     let mut own = rules(&["unapproved-grant"]);
-    own.guard.records = 1000;
+    own.guard = guard::Limits { records: u64::MAX, percent: 100 };
     own.listeners = vec![sink.to.listener.clone()];
     let every = Cadence { every: Some(HOUR), ..Cadence::default() };
     let setup = Setup {
