@@ -118,7 +118,7 @@ impl Run<'_> {
         }
         let seen = Seen { material, last, fresh, exception: accepted };
         let step = life::seen(old.as_ref(), seen, now, &self.rules.life);
-        let Some(life) = step.life.clone() else { return };
+        let Some(mut life) = step.life.clone() else { return };
         if step.told.is_some() && is_frozen(&life.check, life.system.as_deref(), true, doubts) {
             self.freeze(home, batch);
             let is_new = old.is_none_or(|old| old.state == State::Resolved);
@@ -128,7 +128,7 @@ impl Run<'_> {
             return;
         }
         finding.exception = exception;
-        let event = self.event(&step, &life, finding);
+        let event = self.event(&step, &mut life, finding);
         keep(life, event, batch);
     }
 
@@ -146,9 +146,9 @@ impl Run<'_> {
         }
         let now = Now { at: self.now, run: self.id };
         let step: Step = life::absent(&old, gone, now, &self.rules.life);
-        let Some(life) = step.life.clone() else { return };
+        let Some(mut life) = step.life.clone() else { return };
         let event = match serde_json::from_str::<Finding<'static>>(&life.body) {
-            Ok(finding) => self.event(&step, &life, finding),
+            Ok(finding) => self.event(&step, &mut life, finding),
             Err(e) => {
                 tracing::error!(finding = life.id, error = %e, "what is kept of a finding cannot be read");
                 None
@@ -274,6 +274,7 @@ fn fresh(f: &Finding<'_>, home: Token, material: Hash) -> Life {
         cause: Cause::Detected,
         owner: group::owner(f).map(str::to_owned),
         group: group::key(f),
+        told: vec![],
         body: serde_json::to_string(f).unwrap_or_default(),
     }
 }

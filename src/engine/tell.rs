@@ -47,16 +47,17 @@ impl Hearing<'_> {
         self.teams.iter().any(|t| norm(&t.id) == team && t.members.iter().any(|m| norm(m) == who))
     }
 
-    /// The letters an event becomes.
-    pub(super) fn letters(&self, event: &Event<'_>, group: Option<&str>) -> Vec<NewLetter> {
+    /// The letters an event becomes. `told` are the sinks that were told of the finding before, in this episode.
+    pub(super) fn letters(&self, event: &Event<'_>, group: Option<&str>, told: &[String]) -> Vec<NewLetter> {
         let member = |who: &str, team: &str| self.is_member(who, team);
         let routed = || {
             let mut with_owners = self.listeners.iter().filter(|l| !l.filter.owners.is_empty());
-            with_owners.any(|l| l.filter.passes(event, &member))
+            with_owners.any(|l| l.filter.passes(&event.finding, &member))
         };
         let mut letters = vec![];
         for l in self.listeners {
-            if !l.filter.passes(event, &member) || (l.filter.unrouted && routed()) {
+            let wants = || l.filter.passes(&event.finding, &member) && !(l.filter.unrouted && routed());
+            if !told.contains(&l.id) && !wants() {
                 continue;
             }
             let people = l.audience == Audience::People;
@@ -86,7 +87,12 @@ impl Run<'_> {
     }
 
     /// The event of a step, ready for the outbox; `finding` is the finding as it is now, or as it last was.
-    pub(super) fn event(&mut self, step: &Step, life: &Life, mut finding: Finding<'_>) -> Option<NewEvent> {
+    pub(super) fn event(
+        &mut self,
+        step: &Step,
+        life: &mut Life,
+        mut finding: Finding<'_>,
+    ) -> Option<NewEvent> {
         let (activity, cause) = step.told?;
         finding.now = self.now;
         if life.state != State::Accepted {
@@ -110,7 +116,11 @@ impl Run<'_> {
             initial: self.first,
             finding,
         };
-        let letters = self.hearing().letters(&event, life.group.as_deref());
+        let letters = self.hearing().letters(&event, life.group.as_deref(), &life.told);
+        life.told = match life.state {
+            State::Resolved => vec![],
+            State::Open | State::Accepted => letters.iter().map(|l| l.sink.clone()).collect(),
+        };
         Some(NewEvent {
             body: serde_json::to_string(&event).unwrap_or_default(),
             id: event.id,

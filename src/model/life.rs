@@ -56,6 +56,8 @@ pub struct Life {
     pub owner: Option<String>,
     /// What it has in common with others that are told together with it; none when it is told alone.
     pub group: Option<String>,
+    /// The sinks that were told of it in this episode.
+    pub told: Vec<String>,
     /// The finding as JSON, as it last was, its `now` left at the earliest instant.
     pub body: String,
 }

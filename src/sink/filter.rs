@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::event::Event;
 use crate::model::finding::{Finding, Severity};
 use crate::model::norm;
 
-/// `[sink.filter]`: an event passes when it fits every line that is given.
+/// `[sink.filter]`: a finding passes when it fits every line that is given. What a sink was told of once it is told on, until
+/// that is resolved, though the finding no longer passes: whoever opened a case can close it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Filter {
@@ -17,7 +17,7 @@ pub struct Filter {
     pub checks: Vec<String>,
     /// None of these checks.
     pub except_checks: Vec<String>,
-    /// A grant on one of these systems, or a request for one; findings about names and sources pass only without this line.
+    /// A grant on one of these systems; findings about requests, names and sources pass only without this line.
     pub systems: Vec<String>,
     /// The person who answers first is one of these, or of these teams (`team:NAME`).
     pub owners: Vec<String>,
@@ -26,11 +26,10 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether the filter, apart from `unrouted`, lets this event pass. `is_member` says whether a person belongs to a
-    /// team, both in their normal form.
+    /// Whether the filter, apart from `unrouted`, lets what is said of this finding pass. `is_member` says whether a person
+    /// belongs to a team, both in their normal form.
     #[must_use]
-    pub fn passes(&self, event: &Event<'_>, is_member: &dyn Fn(&str, &str) -> bool) -> bool {
-        let finding = &event.finding;
+    pub fn passes(&self, finding: &Finding<'_>, is_member: &dyn Fn(&str, &str) -> bool) -> bool {
         self.min_severity.is_none_or(|least| finding.severity >= least)
             && (self.checks.is_empty() || self.checks.iter().any(|c| *c == finding.check))
             && !self.except_checks.iter().any(|c| *c == finding.check)

@@ -141,7 +141,7 @@ macro_rules! sinks {
         #[derive(Debug, Clone, serde::Deserialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct Entry {
-            /// What logs, metrics and the outbox call it. A new id is a new sink, which is told everything anew.
+            /// What logs, metrics and the outbox call it. A new id is a new sink, which is told what happens from then on.
             pub id: String,
             /// What it is told of; everything when absent.
             #[serde(default)]

@@ -5,19 +5,20 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::*;
 
 const COLUMNS: &str = "id, home, check_name, system, source, grant_key, severity, standing, state, episode, seq,
-    first_seen, changed_at, material, absent, absent_run, changes, quiet_at, acceptance, cause, owner, group_key, body";
+    first_seen, changed_at, material, absent, absent_run, changes, quiet_at, acceptance, cause, owner, group_key, told,
+    body";
 
 pub(super) fn put(tx: &Transaction<'_>, life: &Life) -> Result<()> {
     let sql = format!(
         "INSERT INTO finding ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-            ?17, ?18, ?19, ?20, ?21, ?22, ?23)
+            ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)
          ON CONFLICT (id) DO UPDATE SET home = excluded.home, system = excluded.system, source = excluded.source,
             grant_key = excluded.grant_key, severity = excluded.severity, standing = excluded.standing,
             state = excluded.state, episode = excluded.episode, seq = excluded.seq, first_seen = excluded.first_seen,
             changed_at = excluded.changed_at, material = excluded.material, absent = excluded.absent,
             absent_run = excluded.absent_run, changes = excluded.changes, quiet_at = excluded.quiet_at,
             acceptance = excluded.acceptance, cause = excluded.cause, owner = excluded.owner,
-            group_key = excluded.group_key, body = excluded.body"
+            group_key = excluded.group_key, told = excluded.told, body = excluded.body"
     );
     let json = |e: serde_json::Error| StoreError::Other(e.to_string());
     let changes: Vec<i64> = life.changes.iter().map(|t| ms(*t)).collect();
@@ -45,6 +46,7 @@ pub(super) fn put(tx: &Transaction<'_>, life: &Life) -> Result<()> {
         life.cause.as_str(),
         life.owner,
         life.group,
+        serde_json::to_string(&life.told).map_err(json)?,
         life.body,
     ])?;
     Ok(())
@@ -78,7 +80,8 @@ fn read(row: &Row<'_>) -> Result<Life> {
         cause: serde_json::from_value(cause.into()).map_err(broken)?,
         owner: row.get(20)?,
         group: row.get(21)?,
-        body: row.get(22)?,
+        told: serde_json::from_str(&row.get::<_, String>(22)?).map_err(broken)?,
+        body: row.get(23)?,
     })
 }
 

@@ -370,6 +370,7 @@ mod tests {
             absent_run: 1,
             changes: vec![],
             quiet_at: None,
+            told: vec![],
             acceptance: None,
             cause: Cause::Detected,
             owner: None,

@@ -126,6 +126,7 @@ CREATE TABLE finding (
     cause      TEXT NOT NULL,
     owner      TEXT,
     group_key  TEXT,
+    told       TEXT NOT NULL,
     body       TEXT NOT NULL
 ) STRICT;
 CREATE INDEX finding_home ON finding (home);

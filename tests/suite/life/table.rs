@@ -36,6 +36,7 @@ fn open() -> Life {
         absent_run: 0,
         changes: vec![t(0)],
         quiet_at: None,
+        told: vec![],
         acceptance: None,
         cause: Cause::Detected,
         owner: None,

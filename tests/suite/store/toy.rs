@@ -170,6 +170,7 @@ pub fn life(id: &str, home: Token) -> Life {
         absent_run: 0,
         changes: vec![],
         quiet_at: None,
+        told: vec![],
         acceptance: None,
         cause: Cause::Detected,
         owner: None,
