@@ -75,8 +75,14 @@ pub fn audit(site: &Site) -> Tally {
         remembered += 1;
     }
     assert_eq!(remembered, lives.len());
-    let waiting: i64 = db.query_row("SELECT count(*) FROM outbox", [], |row| row.get(0)).unwrap();
-    assert_eq!(waiting, 0, "the outbox is empty");
+    let sql = "SELECT sink, state, attempts, count(*), min(created_at), max(due_at), max(reason) FROM outbox GROUP BY 1, 2, 3";
+    let mut statement = db.prepare(sql).unwrap();
+    let row = |row: &rusqlite::Row<'_>| {
+        let numbers = [1, 2, 3, 4, 5].map(|n| row.get::<_, i64>(n).unwrap());
+        Ok((row.get::<_, String>(0)?, numbers, row.get::<_, Option<String>>(6)?))
+    };
+    let waiting: Vec<_> = statement.query_map([], row).unwrap().map(Result::unwrap).collect();
+    assert!(waiting.is_empty(), "sink; state, attempts, number, oldest, due: {waiting:?}");
 
     let complaints = site.receiver.complaints();
     assert!(complaints.is_empty(), "{complaints:#?}");

@@ -141,6 +141,12 @@ fn whenever_it_is_killed_what_was_committed_is_delivered_and_nothing_else() {
         }
         // The program may never be quick enough to be missed: then it is given more time.
         usual = usual.mul_f64(1.01);
+        // What nobody took for thirty days is given up, and in here that is two hundred rounds: now and then it catches up.
+        if round % 25 == 0 {
+            site.receiver.set(Mood::Well);
+            site.reconcile(at);
+            site.receiver.set(Mood::Moody);
+        }
     }
     drop(tell);
     println!("killed in {hit:?}, and {late} had ended by themselves; a run takes {usual:?}");
