@@ -25,6 +25,8 @@ pub struct Core {
     board: Board,
     setup: Setup,
     keep: Duration,
+    /// Whether to judge though nothing is due: the configuration is another.
+    rejudge: bool,
 }
 
 /// What came of one look at the board.
@@ -43,7 +45,8 @@ impl Core {
     /// When the store cannot be read.
     pub fn new(store: Box<dyn Store>, mut setup: Setup, keep: Duration) -> Result<Self, StoreError> {
         let rules = std::mem::replace(&mut setup.rules, empty_rules());
-        let mut core = Self { engine: Engine::new(store, rules), board: Board::default(), setup, keep };
+        let mut core =
+            Self { engine: Engine::new(store, rules), board: Board::default(), setup, keep, rejudge: false };
         core.lay_board()?;
         core.drop_other_sinks()?;
         Ok(core)
@@ -57,6 +60,7 @@ impl Core {
         self.engine.set_rules(std::mem::replace(&mut setup.rules, empty_rules()));
         self.setup = setup;
         self.keep = keep;
+        self.rejudge = true;
         self.lay_board()?;
         self.drop_other_sinks()
     }
@@ -120,14 +124,16 @@ impl Core {
         for job in &due.set_back {
             tracing::warn!(job = job.name, last = %job.last, "the clock was set back; the job goes on from now");
         }
-        if due.jobs.is_empty() {
+        if due.jobs.is_empty() && !self.rejudge {
             return Ok(ticked);
         }
         let sources: Vec<String> =
             due.jobs.iter().filter_map(|job| job.name.strip_prefix("pull ").map(str::to_owned)).collect();
-        let judge = self.setup.judge_after_pull || due.jobs.iter().any(|job| job.name == "reconcile");
+        let judge =
+            self.rejudge || self.setup.judge_after_pull || due.jobs.iter().any(|job| job.name == "reconcile");
         let order = Order { now, sources: &self.setup.sources, due: &sources, judge, stop };
         ticked.run = Some(self.engine.run(&order, pull)?);
+        self.rejudge = false;
         for job in &due.jobs {
             self.board.done(&job.name, job.slot);
         }

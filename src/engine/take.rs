@@ -77,15 +77,25 @@ impl Run<'_> {
     pub(super) fn take(&mut self, source: &str, pulled: Pulled) -> Result<(), EngineError> {
         let mut state = self.states.get(source).cloned().unwrap_or_default();
         source.clone_into(&mut state.id);
+        // Somebody may approve while the run goes on.
+        state.approved = self.approved(source)?;
         state.tried_at = Some(self.now);
         let (taken_at, outcome) = match pulled {
             Pulled::Failed(reason) => (None, self.failed(&mut state, reason)),
             Pulled::Records { taken_at, lines } => self.records(&mut state, &taken_at, lines)?,
         };
+        if !matches!(outcome, PullOutcome::Taken { .. }) {
+            state.approved = self.approved(source)?;
+        }
         self.store.save_source(&state)?;
         self.states.insert(source.to_owned(), state);
         self.say(source.to_owned(), taken_at, outcome);
         Ok(())
+    }
+
+    /// Which change of a source somebody has let pass.
+    fn approved(&self, source: &str) -> Result<Option<u64>, EngineError> {
+        Ok(self.store.sources()?.into_iter().find(|s| s.id == source).and_then(|s| s.approved))
     }
 
     fn failed(&self, state: &mut SourceState, reason: String) -> PullOutcome {

@@ -87,6 +87,7 @@ fn any_life(dice: &mut Dice, id: &str, check: &str) -> Life {
         cause: one(dice, &CAUSES),
         owner: maybe(dice, text),
         group: maybe(dice, text),
+        told: (0..dice.below(3)).map(|_| text(dice)).collect(),
         body: text(dice),
         id: id.to_owned(),
     }
