@@ -122,7 +122,7 @@ impl Run<'_> {
             &mut |keep| {
                 each_line(&mut *lines, &mut |line| {
                     number += 1;
-                    if number % ASK_EVERY == 0 && stop() {
+                    if number.is_multiple_of(ASK_EVERY) && stop() {
                         return Err(StoreError::Other(STOPPED.to_owned()));
                     }
                     let record = match parse_line(line.as_bytes()) {

@@ -38,7 +38,7 @@ pub fn token(form: &str) -> Token {
 /// The first half of a SHA-256: keys and hashes of records.
 pub type Hash = [u8; 16];
 
-/// The [`Hash`] of some parts; no part can run into the next.
+/// The [`type@Hash`] of some parts; no part can run into the next.
 #[must_use]
 pub fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Hash {
     let mut sha = Sha256::new();

@@ -3,6 +3,7 @@
 //! Somebody who just runs `cargo test` on a machine without them is told what was left out. Where the variable `CI` is
 //! set, nothing may be left out.
 
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,7 +26,8 @@ pub fn is_there(server: &str, packages: &[&str], there: &dyn Fn() -> bool) -> bo
         "there is no {server} to test against, and it could not be installed: apt-get install {packages}"
     );
     if !found {
-        eprintln!("left out: there is no {server} to test against; apt-get install {packages}");
+        let said = format!("left out: there is no {server} to test against; apt-get install {packages}\n");
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
     }
     found
 }

@@ -13,14 +13,15 @@ use super::Home;
 use super::toy::{Toy, at, close, read, records, try_pull};
 use crate::reference::estates::Dice;
 
+/// A run, when it began, and the records after it: source and line.
+type Past = (u64, Instant, Vec<(String, String)>);
+/// When a source was last pulled, and what it held.
+type LastPull = (String, Vec<String>);
+
 const SOURCES: [&str; 3] = ["left", "right", "third"];
 
 /// Pulls at random for so many runs; what every run left behind, and when it began.
-pub fn play(
-    store: &mut dyn Store,
-    dice: &mut Dice,
-    runs: usize,
-) -> Vec<(u64, Instant, Vec<(String, String)>)> {
+pub fn play(store: &mut dyn Store, dice: &mut Dice, runs: usize) -> Vec<Past> {
     let kinds = [RecordType::Grant, RecordType::Identity, RecordType::Policy, RecordType::Request];
     let mut held: BTreeMap<&str, Vec<Toy>> = BTreeMap::new();
     let mut past = vec![];
@@ -104,7 +105,7 @@ pub fn the_engine_keeps_every_line_as_it_came(home: &dyn Home) {
         SOURCES.iter().map(|id| SourceSpec { id: (*id).to_owned(), provides: vec![] }).collect();
     let mut dice = Dice::new(5);
     let mut held: BTreeMap<&str, (String, Vec<String>)> = BTreeMap::new();
-    let mut past: Vec<(u64, BTreeMap<&str, (String, Vec<String>)>)> = vec![];
+    let mut past: Vec<(u64, BTreeMap<&str, LastPull>)> = vec![];
     for number in 0..25 {
         let now = at(number * 5_000);
         let mut due = vec![];
