@@ -1,13 +1,14 @@
 //! Taking in the pull of one source: whole ones pass the guard and become the last good snapshot; partial ones are left
 //! aside where there was a whole one before; failed ones change nothing.
 
+use std::cell::RefCell;
 use std::io::BufRead;
 
 use super::prepare::{prepare, read, second_stands};
 use super::report::{PullOutcome, SourceLine};
 use super::{EngineError, Pulled, Run};
 use crate::alert::guard;
-use crate::model::life::{SourceState, Trouble};
+use crate::model::life::{Difference, SourceState, Trouble};
 use crate::model::{Instant, MAX_LINE, Record, parse_line};
 use crate::store::{Ingested, Pull, StoreError};
 
@@ -109,12 +110,25 @@ impl Run<'_> {
         taken_at: &str,
         mut lines: Box<dyn BufRead>,
     ) -> Result<(Option<Instant>, PullOutcome), EngineError> {
-        let mut end: Option<End> = None;
         let mut fault: Option<String> = None;
         let mut stopped: Option<Stopped> = None;
         let settle = |first: &str, second: &str| second_stands(first, second, taken_at);
-        let pull = Pull { run: self.id, source: &state.id, reader: &read, settle: &settle };
-        let end_mark = std::cell::RefCell::new(&mut end);
+        let end = RefCell::new(None);
+        let taken = |difference: &Difference, sha256: &str| {
+            let end = end.borrow();
+            let end: Option<&End> = end.as_ref();
+            Some(SourceState {
+                good_run: Some(self.id),
+                taken_at: end.map(|e| e.taken_at),
+                complete: end.is_some_and(|e| e.complete),
+                records: difference.total().now,
+                sha256: sha256.to_owned(),
+                trouble: None,
+                approved: None,
+                ..state.clone()
+            })
+        };
+        let pull = Pull { run: self.id, source: &state.id, reader: &read, settle: &settle, state: &taken };
         let stop = self.stop;
         let mut number: u64 = 0;
         let ingested = self.store.ingest(
@@ -135,7 +149,7 @@ impl Run<'_> {
                     if let Record::Snapshot(s) = &record
                         && *s.source == *state.id
                     {
-                        **end_mark.borrow_mut() = Some(End {
+                        *end.borrow_mut() = Some(End {
                             taken_at: s.taken_at,
                             complete: s.complete,
                             reason: s.reason.as_ref().map_or_else(String::new, |r| r.to_string()),
@@ -145,11 +159,11 @@ impl Run<'_> {
                 })
             },
             &mut |difference| {
-                stopped = objection(state, end_mark.borrow().as_ref(), difference, self.rules.guard);
+                stopped = objection(state, end.borrow().as_ref(), difference, self.rules.guard);
                 if stopped.is_some() { Err(String::new()) } else { Ok(()) }
             },
         );
-        let seen_at = end.as_ref().map(|e| e.taken_at);
+        let seen_at = end.borrow().as_ref().map(|e| e.taken_at);
         let outcome = match (ingested, stopped) {
             (Err(StoreError::Other(why)), _) if why == STOPPED => return Err(EngineError::Stopped),
             (Err(StoreError::Other(why)), _) if fault.is_some() || why.starts_with(CUT) => {
@@ -157,13 +171,10 @@ impl Run<'_> {
             }
             (Err(e), _) => return Err(e.into()),
             (Ok(Ingested::Taken { difference, sha256 }), _) => {
-                state.good_run = Some(self.id);
-                state.taken_at = seen_at;
-                state.complete = end.is_some_and(|e| e.complete);
-                state.records = difference.total().now;
-                state.sha256.clone_from(&sha256);
-                state.trouble = None;
-                state.approved = None;
+                // As it was remembered together with the records.
+                if let Some(taken) = taken(&difference, &sha256) {
+                    *state = taken;
+                }
                 PullOutcome::Taken { difference, sha256 }
             }
             (Ok(Ingested::Held { .. }), Some(Stopped::Partial(reason))) => {
@@ -201,7 +212,7 @@ const CUT: &str = "the records of the pull";
 fn objection(
     state: &SourceState,
     end: Option<&End>,
-    difference: &crate::model::life::Difference,
+    difference: &Difference,
     limits: guard::Limits,
 ) -> Option<Stopped> {
     // Without an end mark nobody knows what it is a part of, or when it was taken.

@@ -98,7 +98,13 @@ pub struct Pull<'a> {
     pub reader: &'a Reader<'a>,
     /// Which of two records of one key stands.
     pub settle: &'a Settle<'a>,
+    /// How the source stands once the pull is taken, given how it differs and its hash; remembered in the same step, since
+    /// records mean nothing without the time at which they were seen. `None` leaves that as it is.
+    pub state: &'a Concluded<'a>,
 }
+
+/// See [`Pull::state`].
+pub type Concluded<'a> = dyn Fn(&Difference, &str) -> Option<SourceState> + 'a;
 
 /// What came of taking in a pull.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,13 +51,17 @@ pub(super) fn ingest(
         tx.prepare_cached(store)?.execute(params![source, place(&RecordType::ALL, kind), number(c.now)])?;
     }
     touch.finish(pull.reader)?;
-    Ok(Ingested::Taken { difference, sha256: digest(tx, source)? })
+    let sha256 = digest(tx, source)?;
+    if let Some(state) = (pull.state)(&difference, &sha256) {
+        runs::save_source(tx, &state)?;
+    }
+    Ok(Ingested::Taken { difference, sha256 })
 }
 
 /// Ends all records of a source.
 pub(super) fn retire(tx: &Transaction<'_>, run: u64, source: &str, reader: &Reader<'_>) -> Result<()> {
     let settle: &Settle<'_> = &|_, _| false;
-    let pull = Pull { run, source, reader, settle };
+    let pull = Pull { run, source, reader, settle, state: &|_, _| None };
     ingest(tx, &pull, &mut |_| Ok(()), &mut |_| Ok(()))?;
     tx.execute("DELETE FROM record_count WHERE source = (SELECT id FROM source WHERE name = ?1)", [source])?;
     // The row stays while history speaks of it; that it is no longer a source shows in its state.

@@ -33,7 +33,8 @@ macro_rules! everywhere {
                 an_exception_leads_to_the_findings_of_its_check
                 what_two_sources_say_of_one_thing_leads_to_both
                 records_are_found_by_their_names
-                a_source_that_is_let_go_leaves_its_history;
+                a_source_that_is_let_go_leaves_its_history
+                how_a_source_stands_is_remembered_with_its_records;
             history:
                 every_past_run_can_be_seen_as_it_was
                 the_engine_keeps_every_line_as_it_came;

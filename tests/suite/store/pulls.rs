@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use counterfoil::model::RecordType as T;
-use counterfoil::model::life::{Counts, Difference};
-use counterfoil::store::{Batch, Ingested, Store, TIE_CLAIMS, TIE_NAMES};
+use counterfoil::model::life::{Counts, Difference, SourceState};
+use counterfoil::store::{Batch, Ingested, Pull, Store, TIE_CLAIMS, TIE_NAMES};
 
 use super::Home;
 use super::toy::{ASKS, HOLDS, LINKS, Toy, at, dirty, life, pull, read, records, try_pull};
@@ -373,4 +373,29 @@ pub fn a_source_that_is_let_go_leaves_its_history(home: &dyn Home) {
     assert_eq!((state.good_run, state.records), (None, 0));
     let back = pull(&mut *store, "a", &[Toy::grant("1", 0, 1, "pg")]);
     assert_eq!(back.total(), counts(0, 1, 1, 0, 0), "it comes back as a new one");
+}
+
+/// In one step: records without the time at which they were seen would mean nothing.
+pub fn how_a_source_stands_is_remembered_with_its_records(home: &dyn Home) {
+    let mut store = home.open();
+    let mut ingest = |admit: Result<(), String>, records: u64| {
+        let state = |difference: &Difference, sha256: &str| {
+            Some(SourceState {
+                id: "a".to_owned(),
+                taken_at: Some(at(7)),
+                records: difference.total().now + records,
+                sha256: sha256.to_owned(),
+                ..SourceState::default()
+            })
+        };
+        let pull = Pull { run: 1, source: "a", reader: &read, settle: &|_, _| false, state: &state };
+        let one = Toy::grant("1", records, 1, "vpn");
+        store.ingest(&pull, &mut |keep| keep(one.prepared()), &mut |_| admit.clone()).unwrap();
+        store.sources().unwrap().into_iter().find(|s| s.id == "a")
+    };
+    assert_eq!(ingest(Err("no".to_owned()), 0), None, "held: nothing of it");
+    let first = ingest(Ok(()), 0).unwrap();
+    assert_eq!((first.records, first.taken_at, first.sha256.len()), (1, Some(at(7)), 64));
+    assert_eq!(ingest(Err("no".to_owned()), 5), Some(first), "held: as it was");
+    assert_eq!(ingest(Ok(()), 5).unwrap().records, 6);
 }

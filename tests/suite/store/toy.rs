@@ -65,7 +65,7 @@ impl Toy {
         hash([self.kind.as_str().as_bytes(), self.key.as_bytes()])
     }
 
-    fn prepared(&self) -> Prepared<'static> {
+    pub fn prepared(&self) -> Prepared<'static> {
         use RecordType as T;
         Prepared {
             kind: self.kind,
@@ -112,7 +112,7 @@ pub fn try_pull(
     fault: bool,
     admit: &mut dyn FnMut(&Difference) -> Result<(), String>,
 ) -> Result<Ingested, StoreError> {
-    let pull = Pull { run, source, reader: &read, settle: &settle };
+    let pull = Pull { run, source, reader: &read, settle: &settle, state: &|_, _| None };
     store.ingest(
         &pull,
         &mut |keep| {
