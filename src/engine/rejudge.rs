@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::part::{Catalogue, Part};
 use super::prepare::{grant_key, name_token};
 use super::{EngineError, PullOutcome, Run, sorted};
-use crate::alert::freeze::{Doubt, is_frozen};
+use crate::alert::freeze::{Doubt, is_frozen, rests_on};
 use crate::alert::group;
 use crate::alert::life::{self, Gone, Now, Seen, Step};
 use crate::judge::{Judgement, World, judge_part};
-use crate::model::Instant;
 use crate::model::event::{Cause, State};
 use crate::model::finding::{Finding, Outcome, Standing, Verdict};
 use crate::model::life::Life;
+use crate::model::{Instant, RecordType};
 use crate::store::{Batch, Hash, KeptVerdict, Token, hash};
 
 impl Run<'_> {
@@ -185,11 +185,23 @@ impl Run<'_> {
     /// Counts on what was absent before, and that nothing made anybody judge again: it is absent still. Only a run that
     /// read something can say so.
     pub(super) fn sweep(&mut self, doubts: &[Doubt]) -> Result<(), EngineError> {
-        if !self.manifest.sources.iter().any(|s| matches!(s.outcome, PullOutcome::Taken { .. })) {
+        let taken = |id: &str| {
+            let mut of_run = self.manifest.sources.iter();
+            of_run.any(|s| s.id == id && matches!(s.outcome, PullOutcome::Taken { .. }))
+        };
+        let read: Vec<&[RecordType]> =
+            self.specs.iter().filter(|s| taken(&s.id)).map(|s| s.provides.as_slice()).collect();
+        if read.is_empty() {
             return Ok(());
         }
         let mut batch = Batch { run: self.id, ..Batch::default() };
         for life in self.store.absent_before(self.id, MAX_SWEPT)? {
+            // A run that read nothing of what the finding rests on could not have shown it. A source that does not say what
+            // it provides may provide anything.
+            let rests = rests_on(&life.check);
+            if !read.iter().any(|types| types.is_empty() || types.iter().any(|t| rests.contains(t))) {
+                continue;
+            }
             let standing = match life.grant {
                 Some(key) => self.store.verdict(key)?.map(|v| v.standing),
                 None => None,
