@@ -10,6 +10,14 @@
 //!                             connectors/                  settings, now ─┘          controls ─┘
 //! ```
 //!
+//! That is one judgement. The daemon makes one after another and remembers:
+//!
+//! ```text
+//!  schedule ─▶ connect ─▶ engine ── what changed ─▶ judge ─▶ alert ─▶ store: findings, outbox ─▶ sink ─▶ SIEM, people
+//!                           ▲                                           │
+//!                           └── what was held, how each finding stood ──┘
+//! ```
+//!
 //! The record is the one format between every two rooms: what a connector prints, the judge can read, and so can
 //! a person or another program. A map of the files:
 //!
@@ -52,6 +60,10 @@
 //! - **Nothing is guessed.** A time without an offset, a date that may be read two ways, a name two people claim:
 //!   each is said with its place, and never decided silently.
 //! - **Not seen is never taken for not there.** A source that was not read whole yields `unknown`, not an accusation.
+//! - **Nothing is told that is not first written down**, together with the change it tells; nothing that is written down is
+//!   lost. While something is sent, no transaction is open.
+//! - **Nothing that a doubtful source touches moves**: not towards an accusation, and not towards an all-clear.
+//! - **No secret stands in the configuration, a log, the store or an error**: only where it is.
 //! - **A finding never goes without its proof**, nor without the role that answers for it.
 //! - **No input makes the program panic, or take memory without a bound.** Bad input is an error that names file,
 //!   line and field.
@@ -71,8 +83,8 @@
 //! | `alert` | `model` | nothing |
 //! | `store` | `model` | files |
 //! | `secret` | nothing | files, environment |
-//! | `sink` | `model`, `report`, `secret` | files, terminal, network, async |
-//! | `engine` | `model`, `judge`, `alert`, `store`, `sink` | nothing |
+//! | `sink` | `model`, `report`, `secret`, `alert` | files, terminal, network, async |
+//! | `engine` | `model`, `judge`, `alert`, `store` | nothing |
 //! | `controls` | `model`, `judge` | files |
 //! | `lock` | nothing | files, processes |
 //! | `log` | nothing | terminal, environment, clock |

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::part::{Catalogue, Part};
 use super::{EngineError, MANIFEST, Manifest, Run};
+use crate::alert::filter::Audience;
 use crate::alert::freeze::Doubt;
 use crate::alert::life::Gone;
 use crate::judge::{World, doubts, judge_part};
@@ -11,7 +12,6 @@ use crate::model::event::{DIGEST_SCHEMA, Desk, Digest, State, hashed};
 use crate::model::finding::{Outcome, Severity};
 use crate::model::life::{SourceState, Trouble};
 use crate::model::{Instant, Record, norm, parse_line};
-use crate::sink::Audience;
 use crate::store::{Batch, Close, NewNotice};
 
 /// How many desks a digest lists.

@@ -1,12 +1,12 @@
 //! Who is told of an event, and how it is put into the outbox.
 
+use crate::alert::filter::{Audience, Filter};
 use crate::alert::life::Step;
 use crate::alert::mute::{Mute, muted_until};
 use crate::model::event::{Cause, EVENT_SCHEMA, Event, State, event_id};
 use crate::model::finding::Finding;
 use crate::model::life::Life;
 use crate::model::{Instant, norm};
-use crate::sink::{Audience, Filter};
 use crate::store::{NewEvent, NewLetter};
 
 use super::Run;

@@ -18,14 +18,13 @@ use secrecy::SecretString;
 
 mod batch;
 mod document;
-mod filter;
 mod guard;
 mod http;
 mod tls;
 mod wording;
 
+pub use crate::alert::filter::{Audience, Filter};
 pub use document::{Format, Part, parts, whole};
-pub use filter::Filter;
 pub use http::Connection;
 
 use crate::model::event::Message;
@@ -65,15 +64,6 @@ pub enum Receipt {
 pub struct Limits {
     /// Messages in one batch (at least one).
     pub messages: usize,
-}
-
-/// Who reads a sink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// Programs: every event, each alone, in order, from the first run on.
-    Machines,
-    /// People: grouped, muted where configured, and one digest in place of the first run's events.
-    People,
 }
 
 /// A place that findings are told to.

@@ -1,10 +1,19 @@
-//! What a sink is told of.
+//! What a sink is told of, and who reads it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::finding::{Finding, Severity};
 use crate::model::norm;
+
+/// Who reads a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Programs: every event, each alone, in order, from the first run on.
+    Machines,
+    /// People: grouped, muted where configured, and one digest in place of the first run's events.
+    People,
+}
 
 /// `[sink.filter]`: a finding passes when it fits every line that is given. What a sink was told of once it is told on, until
 /// that is resolved, though the finding no longer passes: whoever opened a case can close it.
