@@ -136,9 +136,7 @@ impl Slack {
     async fn post(&self, message: &Message<'_>, now: Instant) -> Receipt {
         let text = match &message.notice {
             Notice::Events { events, group: Some(group) } if events.len() > 1 => grouped(events, group),
-            Notice::Events { events, .. } => {
-                events.iter().map(alone).collect::<Vec<_>>().join("\n\n")
-            }
+            Notice::Events { events, .. } => events.iter().map(alone).collect::<Vec<_>>().join("\n\n"),
             Notice::Digest(d) => {
                 lines(&format!("Counterfoil's first look: {}", counts(&d.by_severity)), &digest(d))
             }

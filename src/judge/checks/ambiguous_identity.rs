@@ -60,8 +60,7 @@ pub(super) static CHECK: Check = Check {
 fn tell(moment: &Moment<'_>, alias: Sym) -> Telling {
     let world = moment.world;
     let at = world.ambiguous.binary_search_by(|a| world.estate.text(a.alias).cmp(world.estate.text(alias)));
-    let holders =
-        at.ok().and_then(|at| world.ambiguous.get(at)).map_or(&[][..], |a| a.holders.as_slice());
+    let holders = at.ok().and_then(|at| world.ambiguous.get(at)).map_or(&[][..], |a| a.holders.as_slice());
     let ids: Vec<&str> = holders.iter().map(|id| world.estate.text(*id)).collect();
     let (text, all) = (world.estate.text(alias), ids.join(", "));
     Telling::new(format!("{text} belongs to {all}, so it justifies nothing."))
