@@ -23,8 +23,12 @@ use crate::store::{KeptVerdict, Sqlite, Store};
 const PATIENCE: Span = Span::from_secs(60);
 
 pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outcome {
-    // What goes wrong is said; what goes well is for the table.
-    let level = if config.log == Log::default() { "warn".to_owned() } else { config.log.level.clone() };
+    // What came of the sources is said below, in words for whoever asked.
+    let level = if config.log == Log::default() {
+        "warn,counterfoil::engine::take=off".to_owned()
+    } else {
+        config.log.level.clone()
+    };
     crate::log::start(&Log { level, ..config.log.clone() })?;
     if config.source.is_empty() {
         let file = file.unwrap_or(Path::new("the configuration")).display();
@@ -41,7 +45,7 @@ pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outc
     let stop = || false;
     let puller = Puller::new(config, &stop);
     let manifest = core.reconcile(now, &stop, &mut |source| puller.pull(source))?;
-    tell(&manifest);
+    let failed = tell(&manifest);
     if !destinations.is_empty() {
         let post = Post::new(Box::new(Sqlite::open(&path)?));
         deliver_all(&post, &destinations, PATIENCE, &|| instant(SystemTime::now()).max(now))?;
@@ -56,21 +60,39 @@ pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outc
         write_verdicts(core.store(), path)?;
     }
     let worst = write_findings(core.store(), manifest.still, how, now)?;
+    // All that could be done is done, and said; that a source is at fault is said by the exit status too.
+    if failed > 0 {
+        let sources = if failed == 1 { "one source" } else { "several sources" };
+        return Err(fault(format!("{sources} could not be read, see above; the others were reconciled")));
+    }
     let failing = how.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= Severity::from(limit)));
     Ok(if failing { Done::Failing } else { Done::Well })
 }
 
-/// Says what came of the run, where a person should know.
-fn tell(manifest: &Manifest) {
+/// Says what came of the run, where a person should know; how many sources could not be read.
+fn tell(manifest: &Manifest) -> usize {
+    let mut failed = 0;
     for source in &manifest.sources {
-        if let PullOutcome::Taken { difference, .. } = &source.outcome {
-            let t = difference.total();
-            let n = [t.now, t.added, t.removed, t.changed];
-            let [now, added, removed, changed] = n;
-            note(format_args!(
-                "source `{}`: {now} records ({added} new, {removed} gone, {changed} changed)",
-                source.id
-            ));
+        let id = &source.id;
+        match &source.outcome {
+            PullOutcome::Taken { difference, .. } => {
+                let t = difference.total();
+                let changes = format!("{} new, {} gone, {} changed", t.added, t.removed, t.changed);
+                note(format_args!("source `{id}`: {} records ({changes})", t.now));
+            }
+            PullOutcome::Partial { reason } => {
+                note(format_args!("source `{id}` is not complete and was left aside: {reason}"));
+            }
+            PullOutcome::Held { run, reason, .. } => note(format_args!(
+                "source `{id}` is held back: {reason}; if that is right: counterfoil approve --run {run}"
+            )),
+            PullOutcome::Failed { reason } => {
+                failed += 1;
+                note(format_args!("source `{id}` could not be read: {reason}"));
+            }
+            PullOutcome::Retired => {
+                note(format_args!("source `{id}` is no longer configured; its records ended"))
+            }
         }
     }
     let events = ["create", "update", "close"].map(|a| manifest.events.get(a).copied().unwrap_or(0));
@@ -83,6 +105,7 @@ fn tell(manifest: &Manifest) {
         "run {}: {new} findings new, {changed} changed, {resolved} resolved{frozen}",
         manifest.run
     ));
+    failed
 }
 
 fn write_verdicts(store: &dyn Store, path: &Path) -> Result<(), Stop> {

@@ -34,7 +34,8 @@ impl<'c> Puller<'c> {
         let prepared = self.config.sources().map_err(|e| e.to_string())?;
         let prepared = prepared.into_iter().find(|p| p.options.source == source);
         let prepared = prepared.ok_or_else(|| format!("there is no source `{source}`"))?;
-        prepared.check_files().map_err(|e| e.to_string())?;
+        let named = format!("source `{source}`: ");
+        prepared.check_files().map_err(|e| e.to_string().replacen(&named, "", 1))?;
         let failed = |e: &dyn std::fmt::Display| format!("the pulled records could not be set aside: {e}");
         let spool = tempfile::tempfile().map_err(|e| failed(&e))?;
         let mut out = BufWriter::with_capacity(1 << 18, &spool);

@@ -27,6 +27,8 @@ pub enum PullOutcome {
     },
     /// It changes too much at once, and is held.
     Held {
+        /// The run to approve: the first of those whose pulls were like this one.
+        run: u64,
         /// Why.
         reason: String,
         /// How it differs.

@@ -64,8 +64,7 @@ impl Run<'_> {
             PullOutcome::Partial { reason } => {
                 tracing::warn!(source = id, reason, "source not complete, left aside")
             }
-            PullOutcome::Held { reason, .. } => {
-                let run = self.id;
+            PullOutcome::Held { reason, run, .. } => {
                 tracing::warn!(source = id, reason, run, "source held back until somebody approves it");
             }
             PullOutcome::Failed { reason } => tracing::warn!(source = id, reason, "source could not be read"),
@@ -194,7 +193,7 @@ impl Run<'_> {
                     _ => self.id,
                 };
                 state.trouble = Some(Trouble::Held { run, before, now, reason: reason.clone() });
-                PullOutcome::Held { reason, difference }
+                PullOutcome::Held { run, reason, difference }
             }
         };
         Ok((seen_at, outcome))

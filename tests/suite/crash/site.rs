@@ -130,9 +130,12 @@ impl Site {
         text
     }
 
-    /// One run, undisturbed, as of `at`.
+    /// One run, undisturbed, as of `at`. A source that could not be read is said by the exit status too.
     pub fn reconcile(&self, at: Instant) -> String {
-        self.well(&["reconcile", "--format", "jsonl", "--now", &at.to_string()])
+        let done = self.run(&["reconcile", "--format", "jsonl", "--now", &at.to_string()]);
+        let unread = said(&done).contains("could not be read, see above");
+        assert_eq!(done.status.code(), Some(if unread { 2 } else { 0 }), "{}", said(&done));
+        String::from_utf8(done.stdout).unwrap()
     }
 
     /// Starts the program and leaves it running; what it logs is added to `log`.
