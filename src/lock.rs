@@ -42,7 +42,11 @@ impl fmt::Display for LockError {
                 write!(f, " is running on this store: {}", store.display())
             }
             Self::Unusable { file, error } => {
-                write!(f, "{}: the lock of the store cannot be taken: {error}", file.display())
+                write!(f, "{}: the lock of the store cannot be taken: {error}", file.display())?;
+                match error.kind() {
+                    std::io::ErrorKind::NotFound => f.write_str("; the folder must be there"),
+                    _ => Ok(()),
+                }
             }
         }
     }
