@@ -321,6 +321,16 @@ impl Config {
         let catalog = Catalog::load(self.connectors.as_deref()).map_err(ConfigError)?;
         self.source.iter().map(|s| s.prepare(&catalog)).collect()
     }
+
+    /// One source with its connector and settings; `None` when there is none of that id.
+    ///
+    /// # Errors
+    /// As [`Config::sources`], for this source.
+    pub fn prepared(&self, id: &str) -> Result<Option<Prepared>, ConfigError> {
+        let Some(source) = self.source.iter().find(|s| s.id == id) else { return Ok(None) };
+        let catalog = Catalog::load(self.connectors.as_deref()).map_err(ConfigError)?;
+        source.prepare(&catalog).map(Some)
+    }
 }
 
 impl Source {

@@ -13,7 +13,7 @@
 //! A finding that changes too often is held open and said so once, until it has been quiet for as long as the window.
 
 use crate::model::event::{Activity, Cause, State};
-use crate::model::finding::{ExceptionView, Finding, Severity};
+use crate::model::finding::{ExceptionView, Finding};
 use crate::model::life::{Acceptance, Life};
 use crate::model::{Duration, Instant};
 
@@ -136,7 +136,7 @@ pub fn seen(life: Option<&Life>, seen: Seen, now: Now, rules: &Rules) -> Step {
             Some((Activity::Update, Cause::Suppressed))
         }
         (State::Accepted, Some(e)) => match &old.acceptance {
-            Some(held) if same(held, e) && outgrown(held, &seen) => {
+            Some(held) if same(held, e) && outgrown(held, e) => {
                 // Kept, so that the same exception does not accept it again.
                 new.state = State::Open;
                 Some((Activity::Update, Cause::ExceptionOutgrown))
@@ -304,15 +304,12 @@ fn same(a: &Acceptance, b: &Acceptance) -> bool {
 
 /// Whether the exception is the one that this open finding has outgrown.
 fn is_spent(old: &Life, e: &Acceptance) -> bool {
-    old.acceptance.as_ref().is_some_and(|held| same(held, e) && outgrown_since(held, e.severity, e))
+    old.acceptance.as_ref().is_some_and(|held| same(held, e) && outgrown(held, e))
 }
 
-fn outgrown(held: &Acceptance, seen: &Seen) -> bool {
-    seen.fresh.severity > held.severity || seen.fresh.standing != held.standing
-}
-
-fn outgrown_since(held: &Acceptance, severity: Severity, e: &Acceptance) -> bool {
-    severity > held.severity || e.standing != held.standing
+/// Whether a finding is more than what was accepted: `now` is the same exception, offered for the finding as it is.
+fn outgrown(held: &Acceptance, now: &Acceptance) -> bool {
+    now.severity > held.severity || now.standing != held.standing
 }
 
 #[cfg(test)]

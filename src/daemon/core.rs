@@ -189,8 +189,9 @@ impl Core {
             return Ok(0);
         }
         let mut beat = beat(store, &self.setup.sources, max_age, now)?;
+        let queues = store.outbox()?;
         for (sink, every) in &due {
-            let queue = store.outbox()?.into_iter().find(|q| q.sink == *sink).unwrap_or_default();
+            let queue = queues.iter().find(|q| q.sink == *sink).cloned().unwrap_or_default();
             beat.id.clear();
             beat.waiting = queue.waiting;
             beat.dead = queue.dead;

@@ -21,4 +21,4 @@ pub use post::{Destination, Pause, Post, Sent, deliver, deliver_all, resend};
 pub use pull::Puller;
 pub use setup::{Setup, SetupError};
 pub use status::refresh;
-pub use watch::{Ended, run};
+pub use watch::run;

@@ -31,8 +31,7 @@ impl<'c> Puller<'c> {
     }
 
     fn try_pull(&self, source: &str) -> Result<Pulled, String> {
-        let prepared = self.config.sources().map_err(|e| e.to_string())?;
-        let prepared = prepared.into_iter().find(|p| p.options.source == source);
+        let prepared = self.config.prepared(source).map_err(|e| e.to_string())?;
         let prepared = prepared.ok_or_else(|| format!("there is no source `{source}`"))?;
         let named = format!("source `{source}`: ");
         prepared.check_files().map_err(|e| e.to_string().replacen(&named, "", 1))?;

@@ -9,7 +9,7 @@ use crate::controls::Controls;
 use crate::engine::{Listener, Rules, SourceSpec};
 use crate::model::RecordType;
 use crate::schedule::Schedule;
-use crate::sink::{Audience, SinkError};
+use crate::sink::SinkError;
 
 /// All that follows from a configuration.
 pub struct Setup {
@@ -91,11 +91,5 @@ impl Setup {
     #[must_use]
     pub fn sink_ids(&self) -> Vec<String> {
         self.destinations.iter().map(|d| d.listener.id.clone()).collect()
-    }
-
-    /// Whether somebody is told grouped and muted.
-    #[must_use]
-    pub fn tells_people(&self) -> bool {
-        self.rules.listeners.iter().any(|l| l.audience == Audience::People)
     }
 }

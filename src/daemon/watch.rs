@@ -36,13 +36,6 @@ const GRACE: Span = Span::from_secs(4);
 /// How long after that it ends whatever still hangs: a disk or a pipe that does not answer, say.
 const LAST: Span = Span::from_secs(8);
 
-/// Why the loop ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// Somebody asked for it.
-    Asked,
-}
-
 /// What the loop is woken by.
 enum Wake {
     Stop,
@@ -65,7 +58,7 @@ pub fn run(
     controls: &dyn Fn(&Config) -> Result<Controls, SetupError>,
     store: &Path,
     threads: usize,
-) -> Result<Ended, SetupError> {
+) -> Result<(), SetupError> {
     let fail = |e: &dyn std::fmt::Display| SetupError(e.to_string());
     let setup = Setup::new(&config, controls(&config)?, threads)?;
     let _lock = ProcessLock::take(store).map_err(|e| fail(&e))?;
@@ -109,7 +102,7 @@ pub fn run(
     let _ = end.send(true);
     daemon.runtime.shutdown_timeout(Span::from_secs(1));
     tracing::info!("counterfoil has stopped; what was not delivered is kept");
-    Ok(Ended::Asked)
+    Ok(())
 }
 
 struct Daemon {

@@ -241,7 +241,7 @@ impl Run<'_> {
             tracing::debug!(left, "names to judge");
             self.rejudge(&catalogue, &frozen, &names)?;
         }
-        self.judge_sources(&catalogue, &frozen)?;
+        self.judge_sources(catalogue, &frozen)?;
         self.sweep(&frozen)?;
         let at = (JUDGED_AT.to_owned(), self.now.to_string());
         self.manifest.facts = vec![(JUDGED.to_owned(), with), (DOUBTS.to_owned(), doubts), at];

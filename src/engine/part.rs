@@ -10,7 +10,7 @@ use crate::model::{Instant, Record, RecordType, norm, parse_line};
 use crate::store::{Store, Token};
 
 /// What belongs to every part: the records of the catalogue, and who they name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Catalogue {
     /// Lines, as the last pull wrote them; of snapshots none.
     pub(super) lines: Vec<String>,
@@ -156,10 +156,10 @@ struct Loading<'s> {
     bad: Option<String>,
 }
 
-const CLAIMS: u8 = 0;
-const LINKS: u8 = 1;
-const HOLDS: u8 = 2;
-const ASKS: u8 = 3;
+const CLAIMS: u8 = Tie::Claims.number();
+const LINKS: u8 = Tie::Links.number();
+const HOLDS: u8 = Tie::Holds.number();
+const ASKS: u8 = Tie::Asks.number();
 
 impl Part {
     /// Loads what decides about these names.

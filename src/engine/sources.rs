@@ -73,10 +73,9 @@ impl Run<'_> {
     /// Judges the sources themselves: one finding for each that is in doubt.
     pub(super) fn judge_sources(
         &mut self,
-        catalogue: &Catalogue,
+        mut catalogue: Catalogue,
         frozen: &[Doubt],
     ) -> Result<(), EngineError> {
-        let mut catalogue = catalogue.clone();
         for spec in self.specs {
             let Some(state) = self.states.get(&spec.id) else { continue };
             if let Some(trouble) = &state.trouble {
@@ -117,14 +116,7 @@ impl Run<'_> {
         let mut meta: Vec<(&str, &str)> = facts.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         meta.push((MANIFEST, &hash));
         let notices = if self.first && self.manifest.judged { self.digests()? } else { vec![] };
-        self.store.close_run(Close {
-            run: self.id,
-            at: self.now,
-            manifest: &text,
-            sources: &[],
-            meta: &meta,
-            notices,
-        })?;
+        self.store.close_run(Close { run: self.id, at: self.now, manifest: &text, meta: &meta, notices })?;
         Ok(self.manifest)
     }
 

@@ -45,13 +45,12 @@ impl Run<'_> {
 
     fn say(&mut self, id: String, taken_at: Option<Instant>, outcome: PullOutcome) {
         match &outcome {
+            PullOutcome::Taken { difference, .. } if difference.is_none() => {
+                let records = difference.total().now;
+                tracing::debug!(source = id, records, "source read, nothing changed");
+            }
             PullOutcome::Taken { difference, .. } => {
                 let t = difference.total();
-                if difference.is_none() {
-                    tracing::debug!(source = id, records = t.now, "source read, nothing changed");
-                    self.manifest.sources.push(SourceLine { id, taken_at, outcome });
-                    return;
-                }
                 tracing::info!(
                     source = id,
                     records = t.now,

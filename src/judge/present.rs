@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
-
 use super::case::{Case, RequestCase, SourceCase, Telling};
 use super::checks::{self, Check, Rule};
 use super::estate::{GrantRow, Origin, RequestRow, Sym};
 use super::judgement::{About, ExceptionKey, Hit, Judgement};
 use super::names::Key;
 use super::world::{Asked, Held, Use, World};
+use crate::model::event::hashed;
 use crate::model::finding::*;
 use crate::model::norm;
 use crate::model::record::Kind;
@@ -315,14 +314,7 @@ fn fingerprint(check: &str, key: &[Option<Part<'_>>]) -> String {
         }
     }
     text.push(']');
-    let mut id = String::with_capacity(67);
-    id.push_str("f1:");
-    for byte in Sha256::digest(text.as_bytes()) {
-        for nibble in [byte >> 4, byte & 15] {
-            id.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
-    }
-    id
+    hashed("f1:", &text)
 }
 
 fn accountable_as(role: Role, identity: Option<&str>) -> Accountable<'_> {

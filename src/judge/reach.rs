@@ -32,7 +32,7 @@ impl Tie {
 
     /// A number that stays the same, for storage.
     #[must_use]
-    pub fn number(self) -> u8 {
+    pub const fn number(self) -> u8 {
         match self {
             Self::Claims => 0,
             Self::Links => 1,

@@ -206,8 +206,6 @@ pub struct Close<'a> {
     pub at: Instant,
     /// What was done, as JSON.
     pub manifest: &'a str,
-    /// How sources stand now.
-    pub sources: &'a [SourceState],
     /// Facts to remember.
     pub meta: &'a [(&'a str, &'a str)],
     /// Notices that are no events, one for each sink: sink, message id, kind and JSON.

@@ -10,9 +10,6 @@ pub(super) fn open(db: &mut Connection, at: Instant) -> Result<u64> {
 }
 
 pub(super) fn close(tx: &Transaction<'_>, close: &Close<'_>) -> Result<()> {
-    for state in close.sources {
-        save_source(tx, state)?;
-    }
     for (name, value) in close.meta {
         set_meta(tx, name, value)?;
     }

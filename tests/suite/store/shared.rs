@@ -20,10 +20,10 @@ pub fn runs_and_facts_are_remembered(home: &dyn Home) {
         run: second,
         at: at(3),
         manifest: "{\"é\":1}",
-        sources: std::slice::from_ref(&state),
         meta: &[("judged", "1"), ("empty", "")],
         notices: vec![],
     };
+    store.save_source(&state).unwrap();
     store.close_run(closing).unwrap();
     store.set_meta("judged", "2").unwrap();
     drop(store);
