@@ -30,6 +30,7 @@
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
 //! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled
 //! src/store/       what is remembered, in SQLite: records and their history, verdicts, findings, the outbox
+//! src/net/         how others are reached: addresses that may be, TLS, proxies
 //! src/sink/        findings told to others, one file for each kind of receiver
 //! src/secret.rs    where a secret is, and fetching it
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
@@ -83,7 +84,8 @@
 //! | `alert` | `model` | nothing |
 //! | `store` | `model` | files |
 //! | `secret` | nothing | files, environment |
-//! | `sink` | `model`, `report`, `secret`, `alert` | files, terminal, network, async |
+//! | `net` | `model`, `report`, `secret` | files, network, async |
+//! | `sink` | `model`, `report`, `secret`, `alert`, `net` | files, terminal, network, async |
 //! | `engine` | `model`, `judge`, `alert`, `store` | nothing |
 //! | `controls` | `model`, `judge` | files |
 //! | `lock` | nothing | files, processes |
@@ -113,6 +115,7 @@ pub mod judge;
 pub mod lock;
 pub mod log;
 pub mod model;
+pub mod net;
 pub mod notify;
 pub mod report;
 pub mod schedule;

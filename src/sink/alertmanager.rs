@@ -75,7 +75,7 @@ impl super::Settings for Settings {
             return Err(SinkError("`resolve_after`: expected at least PT3M".to_owned()));
         }
         let authorization = self.authorization.as_ref().map(|r| secret(r, folder)).transpose()?;
-        let http = self.http.open(folder, authorization.iter().cloned().collect())?;
+        let http = Http(self.http.open(folder, authorization.iter().cloned().collect())?);
         Ok(Box::new(Alertmanager { url, resolve_after: self.resolve_after, authorization, http }))
     }
 }

@@ -89,7 +89,7 @@ impl super::Settings for Settings {
             }
             _ => return Err(SinkError("expected `api_key`, or `user` and `password`".to_owned())),
         };
-        let http = self.http.open(folder, hidden)?;
+        let http = Http(self.http.open(folder, hidden)?);
         Ok(Box::new(Elastic { url, authorization: SecretString::from(authorization), http }))
     }
 }

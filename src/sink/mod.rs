@@ -18,14 +18,12 @@ use secrecy::SecretString;
 
 mod batch;
 mod document;
-mod guard;
 mod http;
-mod tls;
 mod wording;
 
 pub use crate::alert::filter::{Audience, Filter};
+pub use crate::net::Connection;
 pub use document::{Format, Part, parts, whole};
-pub use http::Connection;
 
 use crate::model::event::Message;
 use crate::model::{Duration, Instant};
@@ -106,6 +104,12 @@ impl fmt::Display for SinkError {
 }
 
 impl std::error::Error for SinkError {}
+
+impl From<crate::net::NetError> for SinkError {
+    fn from(e: crate::net::NetError) -> Self {
+        Self(e.0)
+    }
+}
 
 /// Fetches a secret.
 fn secret(reference: &SecretRef, folder: &Path) -> Result<SecretString, SinkError> {

@@ -64,7 +64,7 @@ impl super::Settings for Settings {
         alerts.set_path("/v2/enqueue");
         changes.set_path("/v2/change/enqueue");
         let key = secret(&self.routing_key, folder)?;
-        let http = self.http.open(folder, vec![key.clone()])?;
+        let http = Http(self.http.open(folder, vec![key.clone()])?);
         Ok(Box::new(PagerDuty { alerts, changes, key, http }))
     }
 }

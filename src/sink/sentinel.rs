@@ -97,7 +97,7 @@ impl super::Settings for Settings {
         let mut tokens = self.http.address("authority", &self.authority)?;
         tokens.set_path(&format!("/{}/oauth2/v2.0/token", self.tenant));
         let secret = secret(&self.client_secret, folder)?;
-        let http = self.http.open(folder, vec![secret.clone()])?;
+        let http = Http(self.http.open(folder, vec![secret.clone()])?);
         let form = Form { client_id: self.client_id.clone(), scope: self.scope.clone(), secret };
         Ok(Box::new(Sentinel { rows, tokens, form, token: Mutex::new(None), http }))
     }

@@ -54,7 +54,7 @@ impl super::Settings for Settings {
         // What lets anybody post is in the path.
         let path = SecretString::from(url.path().trim_matches('/').to_owned());
         let hidden = [text, path].into_iter().filter(|s| !s.expose_secret().is_empty()).collect();
-        let http = self.http.open(folder, hidden)?;
+        let http = Http(self.http.open(folder, hidden)?);
         Ok(Box::new(Slack { url, http }))
     }
 }

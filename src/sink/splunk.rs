@@ -71,7 +71,7 @@ impl super::Settings for Settings {
         let path = format!("{}/services/collector/event", url.path().trim_end_matches('/'));
         url.set_path(&path);
         let token = secret(&self.token, folder)?;
-        let http = self.http.open(folder, vec![token.clone()])?;
+        let http = Http(self.http.open(folder, vec![token.clone()])?);
         let sourcetype = self.sourcetype.clone().unwrap_or_else(|| {
             match self.format {
                 Format::Native => "counterfoil:event",

@@ -72,7 +72,7 @@ impl super::Settings for Settings {
         hidden.extend(authorization.clone());
         // Who has no header to spare puts a token there.
         hidden.extend(url.query().map(SecretString::from));
-        let http = self.http.open(folder, hidden)?;
+        let http = Http(self.http.open(folder, hidden)?);
         Ok(Box::new(Webhook { url, keys, authorization, format: self.format, http }))
     }
 }

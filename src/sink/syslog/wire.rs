@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::super::guard::Guard;
-use super::super::{SinkError, tls};
+use super::super::SinkError;
 use super::{Protocol, Settings};
+use crate::net::{Guard, tls};
 
 /// How many bytes are written in one step.
 const CHUNK: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! Which addresses a sink may talk to. Whoever may write the configuration, or answer for a name in DNS, could
+//! Which addresses this program may talk to. Whoever may write the configuration, or answer for a name in DNS, could
 //! otherwise have Counterfoil knock on doors that only this machine can reach: the metadata service of a cloud, which
 //! hands out keys, or a service that trusts whoever is in the same network.
 //!
@@ -16,7 +16,7 @@ enum Zone {
     Public,
     /// On this machine, or in a network of its own.
     Private,
-    /// Where no receiver of findings is: link-local, metadata services, groups.
+    /// Where neither a source nor a receiver is: link-local, metadata services, groups.
     Forbidden,
 }
 
@@ -69,7 +69,7 @@ fn zone_v6(v6: Ipv6Addr) -> Zone {
 ///
 /// # Errors
 /// Says what the address is, and what would allow it.
-pub(super) fn check(address: IpAddr, allow_private: bool) -> Result<(), String> {
+pub fn check(address: IpAddr, allow_private: bool) -> Result<(), String> {
     match zone(address) {
         Zone::Public => Ok(()),
         Zone::Private if allow_private => Ok(()),
@@ -77,20 +77,21 @@ pub(super) fn check(address: IpAddr, allow_private: bool) -> Result<(), String> 
             Err(format!("{address} is a private address; `allow_private = true` says that it is meant"))
         }
         Zone::Forbidden => Err(format!(
-            "{address} is a link-local or metadata address, which no sink may talk to whatever the settings"
+            "{address} is a link-local or metadata address, which nothing may be asked or told whatever the settings"
         )),
     }
 }
 
 /// Resolves names by the system, and hands out only addresses that pass.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Guard {
-    pub(super) allow_private: bool,
+pub struct Guard {
+    /// Whether the address may be on this machine or in a private network.
+    pub allow_private: bool,
 }
 
 impl Guard {
     /// The addresses of a name, as far as a connection to them may be opened.
-    pub(super) async fn addresses(self, name: String) -> Result<Vec<SocketAddr>, String> {
+    pub async fn addresses(self, name: String) -> Result<Vec<SocketAddr>, String> {
         // Port 0 stands for that of the URL.
         let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|e| e.to_string())?;
         let mut denied = "it has no address".to_owned();
