@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use crate::alert::mute::Mute;
 use crate::alert::{guard, life};
-use crate::connect::{Catalog, Connector, PullOptions};
+use crate::connect::transport::{Origin, exec, http, ldap, postgres};
+use crate::connect::{Catalog, Job, Manifest, PullOptions};
 use crate::engine::Team;
 use crate::judge::{Accountability, Birthright, Checks, Settings};
 use crate::log::Log;
@@ -134,8 +135,17 @@ pub struct Source {
     pub id: String,
     /// The connector that reads it.
     pub connector: String,
-    /// Its files.
+    /// Its files, where it is read from exports; `*`, `?` and `[…]` stand for many.
+    #[serde(default)]
     pub files: Vec<PathBuf>,
+    /// A program that prints them.
+    pub exec: Option<exec::Site>,
+    /// The product itself, over HTTP.
+    pub http: Option<Box<http::Site>>,
+    /// A directory.
+    pub ldap: Option<Box<ldap::Site>>,
+    /// A PostgreSQL server.
+    pub postgres: Option<Box<postgres::Site>>,
     /// When the export was taken (RFC 3339 with an offset); the files' newest modification time when absent.
     #[schemars(with = "Option<String>")]
     pub taken_at: Option<Instant>,
@@ -148,19 +158,6 @@ pub struct Source {
     #[serde(default)]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub settings: toml::Table,
-}
-
-/// A source, ready to be pulled.
-#[derive(Debug)]
-pub struct Prepared {
-    /// The connector.
-    pub connector: Connector,
-    /// Its settings.
-    pub settings: crate::connect::Settings,
-    /// Id and time.
-    pub options: PullOptions,
-    /// The files, as they can be opened.
-    pub files: Vec<PathBuf>,
 }
 
 /// Why a configuration cannot be used.
@@ -317,58 +314,82 @@ impl Config {
     ///
     /// # Errors
     /// When a connector is not known or a setting is not its own, or wrong.
-    pub fn sources(&self) -> Result<Vec<Prepared>, ConfigError> {
+    pub fn sources(&self) -> Result<Vec<Job>, ConfigError> {
         let catalog = Catalog::load(self.connectors.as_deref()).map_err(ConfigError)?;
-        self.source.iter().map(|s| s.prepare(&catalog)).collect()
+        self.source.iter().map(|s| s.prepare(&catalog, &self.folder)).collect()
     }
 
     /// One source with its connector and settings; `None` when there is none of that id.
     ///
     /// # Errors
     /// As [`Config::sources`], for this source.
-    pub fn prepared(&self, id: &str) -> Result<Option<Prepared>, ConfigError> {
+    pub fn prepared(&self, id: &str) -> Result<Option<Job>, ConfigError> {
         let Some(source) = self.source.iter().find(|s| s.id == id) else { return Ok(None) };
         let catalog = Catalog::load(self.connectors.as_deref()).map_err(ConfigError)?;
-        source.prepare(&catalog).map(Some)
+        source.prepare(&catalog, &self.folder).map(Some)
     }
 }
 
 impl Source {
-    fn prepare(&self, catalog: &Catalog) -> Result<Prepared, ConfigError> {
+    fn prepare(&self, catalog: &Catalog, folder: &Path) -> Result<Job, ConfigError> {
         let wrong = |e: String| ConfigError(format!("source `{}`: {e}", self.id));
         let connector = catalog.get(&self.connector).map_err(wrong)?.clone();
         let settings =
             crate::connect::Settings::from_table(&connector.manifest, &self.settings).map_err(wrong)?;
-        if self.files.is_empty() {
-            return Err(wrong("`files` names no file".to_owned()));
-        }
-        let taken_at = self.taken_at.or_else(|| newest(&self.files)).unwrap_or(Instant::MIN);
+        let origin = self.origin(&connector.manifest).map_err(wrong)?;
+        let taken_at = match &origin {
+            Origin::Files(files) => self.taken_at.or_else(|| newest(files)).unwrap_or(Instant::MIN),
+            _ if self.taken_at.is_some() => {
+                return Err(wrong(
+                    "`taken_at` goes with `files`: what is asked for is taken when it is asked".to_owned(),
+                ));
+            }
+            _ => instant(SystemTime::now()),
+        };
         let options = PullOptions {
             source: self.id.clone(),
             taken_at: taken_at.to_string(),
             skip_bad_rows: self.skip_bad_rows,
             worker: None,
         };
-        Ok(Prepared { connector, settings, options, files: self.files.clone() })
+        Ok(Job { connector, settings, options, origin, folder: folder.to_owned(), keep: None })
     }
-}
 
-impl Prepared {
-    /// Whether its files are there.
-    ///
-    /// # Errors
-    /// Names the first that cannot be opened.
-    pub fn check_files(&self) -> Result<(), ConfigError> {
-        for file in &self.files {
-            std::fs::File::open(file).map_err(|e| {
-                ConfigError(format!(
-                    "source `{}`: {}: cannot be opened: {e}",
-                    self.options.source,
-                    file.display()
-                ))
-            })?;
+    /// Where its rows come from: exactly one of several.
+    fn origin(&self, manifest: &Manifest) -> Result<Origin, String> {
+        let files = (!self.files.is_empty()).then(|| Origin::Files(self.files.clone()));
+        let exec = self.exec.clone().map(Origin::Exec);
+        let http = self.http.clone().map(Origin::Http);
+        let ldap = self.ldap.clone().map(Origin::Ldap);
+        let postgres = self.postgres.clone().map(Origin::Postgres);
+        let mut given: Vec<Origin> = [files, exec, http, ldap, postgres].into_iter().flatten().collect();
+        let known: Vec<&str> = [
+            (!manifest.shapes.is_empty(), "`files`"),
+            (!manifest.shapes.is_empty(), "[source.exec]"),
+            (manifest.http.is_some(), "[source.http]"),
+            (manifest.ldap.is_some(), "[source.ldap]"),
+            (manifest.postgres.is_some(), "[source.postgres]"),
+        ]
+        .into_iter()
+        .filter_map(|(known, name)| known.then_some(name))
+        .collect();
+        let (Some(origin), true) = (given.pop(), given.is_empty()) else {
+            return Err(format!(
+                "expected exactly one of {}: where connector `{}` reads",
+                known.join(", "),
+                manifest.name
+            ));
+        };
+        let fits = match &origin {
+            Origin::Files(_) | Origin::Exec(_) => !manifest.shapes.is_empty(),
+            Origin::Http(_) => manifest.http.is_some(),
+            Origin::Ldap(_) => manifest.ldap.is_some(),
+            Origin::Postgres(_) => manifest.postgres.is_some(),
+        };
+        if !fits {
+            return Err(format!("connector `{}` reads from {}", manifest.name, known.join(", ")));
         }
-        Ok(())
+        Ok(origin)
     }
 }
 

@@ -80,7 +80,7 @@
 //! | `judge` | `model` | nothing |
 //! | `report` | `model` | nothing |
 //! | `intake` | `model`, `judge` | files, terminal |
-//! | `connect` | `model` | files, processes, clock |
+//! | `connect` | `model`, `net`, `secret` | files, processes, clock, environment, network, async |
 //! | `alert` | `model` | nothing |
 //! | `store` | `model` | files |
 //! | `secret` | nothing | files, environment |
@@ -98,7 +98,8 @@
 //! | `cli` | everything | files, terminal, clock, environment, processes |
 //! | `main` | `cli` | environment, processes |
 //!
-//! `connect` starts a process only for a map that is not built in, and looks at the clock only to end one that loops.
+//! `connect` starts a process for a map that is not built in and for a source that is a program, and looks at the clock to end
+//! what takes too long and to wait where it is asked to.
 //!
 //! *Touch* is the world outside: files, terminal (standard input, output and error), clock, environment (variables,
 //! arguments, number of processors), network, processes, async.

@@ -33,7 +33,9 @@ impl Config {
                 let controls = super::checks::controls(config.controls.as_deref())?;
                 let sources = config.sources()?;
                 for source in &sources {
-                    source.check_files()?;
+                    source
+                        .check_files()
+                        .map_err(|e| fault(format!("source `{}`: {e}", source.options.source)))?;
                 }
                 // All that the daemon would need at its start: a sink that cannot be set up, a secret that is not there.
                 let named = |e: SetupError| fault(format!("{}: {e}", file.display()));

@@ -7,8 +7,9 @@ use clap::Args;
 
 use super::progress::Progress;
 use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
-use crate::config::{Config, Prepared, newest};
-use crate::connect::{Catalog, PullError, PullOptions, PullSummary, Settings, pull_files};
+use crate::config::{Config, newest};
+use crate::connect::transport::Origin;
+use crate::connect::{Catalog, Job, PullError, PullOptions, PullSummary, Settings};
 use crate::model::Instant;
 
 /// `counterfoil pull …`
@@ -50,7 +51,7 @@ impl Pull {
         Ok(Done::Well)
     }
 
-    fn prepare(self) -> Result<Prepared, Stop> {
+    fn prepare(self) -> Result<Job, Stop> {
         let mut prepared = match (&self.config, &self.connector) {
             (Some(file), _) => {
                 let config = Config::load(file)?;
@@ -73,38 +74,40 @@ impl Pull {
                 let source = self.source.unwrap_or_else(|| connector.name().to_owned());
                 let taken_at = newest(&self.file).unwrap_or(Instant::MIN).to_string();
                 let options = PullOptions { source, taken_at, skip_bad_rows: false, worker: None };
-                Prepared { connector, settings, options, files: self.file }
+                let (origin, folder) = (Origin::Files(self.file), PathBuf::new());
+                Job { connector, settings, options, origin, folder, keep: None }
             }
         };
         if let Some(taken_at) = self.taken_at {
             prepared.options.taken_at = taken_at.to_string();
         }
         prepared.options.skip_bad_rows |= self.skip_bad_rows;
+        // A map that is not built in runs as a process of its own: this program once more.
+        prepared.options.worker = std::env::current_exe().ok();
         Ok(prepared)
     }
 }
 
 /// Pulls a source, with a bar; `sink` gets each record as a line without its line end.
-pub(super) fn pull(
-    source: &Prepared,
-    sink: &mut dyn FnMut(&str) -> io::Result<()>,
-) -> Result<PullSummary, Stop> {
-    source.check_files()?;
-    let total = source.files.iter().map(|f| std::fs::metadata(f).map(|m| m.len()).ok()).sum();
+pub(super) fn pull(source: &Job, sink: &mut dyn FnMut(&str) -> io::Result<()>) -> Result<PullSummary, Stop> {
+    let named = |e: &dyn std::fmt::Display| fault(format!("source `{}`: {e}", source.options.source));
+    source.check_files().map_err(|e| named(&e))?;
+    let total = source.files().iter().map(|f| std::fs::metadata(f).map(|m| m.len()).ok()).sum();
     let bar = Progress::on_stderr().reading(total);
     // A file is read more than once; the bar shows the furthest point reached in each.
     let mut reached = std::collections::HashMap::new();
-    let Prepared { connector, settings, options, files } = source;
-    // A map that is not built in runs as a process of its own: this program once more.
-    let options = &PullOptions { worker: std::env::current_exe().ok(), ..options.clone() };
-    let result = pull_files(connector, settings, options, files, sink, &mut |p| {
-        let before = reached.entry(p.file.to_owned()).or_insert(0);
-        bar.advance(p.bytes.min(p.size).saturating_sub(*before));
-        *before = p.bytes.min(p.size).max(*before);
-    });
+    let result = source.pull(
+        sink,
+        &mut |p| {
+            let before = reached.entry(p.file.to_owned()).or_insert(0);
+            bar.advance(p.bytes.min(p.size).saturating_sub(*before));
+            *before = p.bytes.min(p.size).max(*before);
+        },
+        &|_| false,
+    );
     result.map_err(|e| match e {
         PullError::Output(e) => writing("the records")(e),
-        other => fault(format!("source `{}`: {other}", options.source)),
+        other => named(&other),
     })
 }
 

@@ -191,7 +191,10 @@ pub(super) fn threads(asked: Option<u16>) -> usize {
 /// Pulls every source of a configuration into one file of records. The file has no name: however the program ends,
 /// nobody finds the records lying about.
 fn pull_all(config: &Config, file: Option<&Path>) -> Result<Source, Stop> {
-    let sources = config.sources()?;
+    let mut sources = config.sources()?;
+    for source in &mut sources {
+        source.options.worker = std::env::current_exe().ok();
+    }
     if sources.is_empty() {
         let file = file.unwrap_or(Path::new("the configuration")).display();
         return Err(fault(format!("{file}: has no [[source]]; add one, or give --records FILE")));

@@ -43,7 +43,7 @@ pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outc
     let mut core = Core::new(Box::new(Sqlite::open(&path)?), setup, keep)?;
     let now = how.now.unwrap_or_else(|| instant(SystemTime::now()));
     let stop = || false;
-    let puller = Puller::new(config, &stop);
+    let puller = Puller::new(config, crate::daemon::kept_beside(&path), &stop);
     let manifest = core.reconcile(now, &stop, &mut |source| puller.pull(source))?;
     let failed = tell(&manifest);
     if !destinations.is_empty() {

@@ -74,6 +74,8 @@ pub enum PullError {
         /// What was found and what was expected.
         message: String,
     },
+    /// The product could not be asked, or refused to answer.
+    Asked(String),
     /// The records could not be handed on.
     Output(std::io::Error),
 }
@@ -93,7 +95,7 @@ impl PullError {
 impl fmt::Display for PullError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connector(message) | Self::Setting(message) => f.write_str(message),
+            Self::Connector(message) | Self::Setting(message) | Self::Asked(message) => f.write_str(message),
             Self::Input { place, message } | Self::Row { place, message } => write!(f, "{place}: {message}"),
             Self::Output(error) => write!(f, "cannot write the records: {error}"),
         }

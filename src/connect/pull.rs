@@ -1,16 +1,17 @@
 //! One pull: files in, records out, and the end mark that says whether this was all.
 
 use super::catalog::Connector;
-use super::decode::{self, Recognised, Row, archive};
-use super::error::{Place, PullError};
+use super::decode::{self, Row, archive};
+use super::error::PullError;
+use super::feed::{self, Feed};
 use super::limits::{MAX_LISTED_REJECTS, MAX_RECORDS_PER_ROW};
-use super::manifest::Shape;
 use super::map::{Links, is_link, sha256};
 use super::merge::Held;
 use super::outcome::{Outcome, RowStamp};
 use super::record::{self, Stamp};
 use super::runner::{About, Runner};
 use super::settings::Settings;
+use super::transport::Fetched;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io;
@@ -58,6 +59,8 @@ pub struct PullSummary {
     pub rejects: Vec<String>,
     /// Parts that fitted no record.
     pub orphans: u64,
+    /// Requests that were made.
+    pub requests: u64,
     /// Why the pull is not complete; empty when it is.
     pub reasons: Vec<String>,
 }
@@ -76,6 +79,50 @@ pub fn pull_files(
     settings: &Settings,
     options: &PullOptions,
     files: &[PathBuf],
+    sink: &mut dyn FnMut(&str) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PullSummary, PullError> {
+    let manifest = &connector.manifest;
+    if manifest.shapes.is_empty() {
+        return Err(PullError::Setting(format!(
+            "connector `{}` reads no files: it asks the product itself; `counterfoil connectors {}` says how",
+            manifest.name, manifest.name
+        )));
+    }
+    let mut feeds = Vec::new();
+    for file in files {
+        for input in archive::open(file)? {
+            let recognised = decode::recognise(&input, manifest, settings)?;
+            let shape = manifest.shapes.iter().find(|shape| shape.name == recognised.shape);
+            let shape = shape.ok_or_else(|| input.error("no shape"))?.clone();
+            feeds.push(Feed::File(Box::new(feed::File { input, recognised, shape })));
+        }
+    }
+    pull_feeds(connector, settings, options, feeds, Vec::new(), sink, progress)
+}
+
+/// The same of what transports set aside. `reasons` are why that is not all.
+///
+/// # Errors
+/// As [`pull_files`].
+pub fn pull_fetched(
+    connector: &Connector,
+    settings: &Settings,
+    options: &PullOptions,
+    fetched: Fetched,
+    sink: &mut dyn FnMut(&str) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PullSummary, PullError> {
+    let feeds = fetched.batches.into_iter().map(Feed::Batch).collect();
+    pull_feeds(connector, settings, options, feeds, fetched.reasons, sink, progress)
+}
+
+fn pull_feeds(
+    connector: &Connector,
+    settings: &Settings,
+    options: &PullOptions,
+    feeds: Vec<Feed>,
+    reasons: Vec<String>,
     sink: &mut dyn FnMut(&str) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PullSummary, PullError> {
@@ -102,30 +149,17 @@ pub fn pull_files(
         summary: PullSummary::default(),
         sink,
     };
-    if connector.manifest.joins.is_empty() {
-        for file in files {
-            for input in archive::open(file)? {
-                let recognised = pull.recognise(&input, settings)?;
-                pull.input(&input, &recognised, settings, progress)?;
-            }
+    reasons.into_iter().for_each(|reason| pull.reason(reason));
+    if !connector.manifest.joins.is_empty() {
+        let mut links = Links::new(&connector.manifest.joins);
+        for (number, feed) in feeds.iter().enumerate() {
+            pull.link(number, feed, settings, &mut links, progress)?;
         }
-        return pull.finish();
+        pull.runner.join(&links.joined()).map_err(PullError::Connector)?;
     }
-    let mut inputs = Vec::new();
-    for file in files {
-        for input in archive::open(file)? {
-            let recognised = pull.recognise(&input, settings)?;
-            inputs.push((input, recognised));
-        }
-    }
-    let mut links = Links::new(&connector.manifest.joins);
-    for (number, (input, recognised)) in inputs.iter().enumerate() {
-        pull.link(number, input, recognised, settings, &mut links, progress)?;
-    }
-    pull.runner.join(&links.joined()).map_err(PullError::Connector)?;
-    for (number, (input, recognised)) in inputs.iter().enumerate() {
+    for (number, feed) in feeds.iter().enumerate() {
         pull.current = number;
-        pull.input(input, recognised, settings, progress)?;
+        pull.input(feed, settings, progress)?;
     }
     pull.finish()
 }
@@ -154,42 +188,29 @@ struct Pull<'p> {
 }
 
 impl Pull<'_> {
-    fn recognise(&self, input: &archive::Input, settings: &Settings) -> Result<Recognised, PullError> {
-        decode::recognise(input, &self.connector.manifest, settings)
-    }
-
-    fn shape(&self, input: &archive::Input, recognised: &Recognised) -> Result<&Shape, PullError> {
-        let shapes = &self.connector.manifest.shapes;
-        shapes.iter().find(|shape| shape.name == recognised.shape).ok_or_else(|| input.error("no shape"))
-    }
-
     /// The first run over one input: only what its rows say to others is kept.
     fn link(
         &mut self,
         number: usize,
-        input: &archive::Input,
-        recognised: &Recognised,
+        feed: &Feed,
         settings: &Settings,
         links: &mut Links,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), PullError> {
         // Out of `self` while its rows are read; an error ends the pull.
         let mut runner = std::mem::replace(&mut self.runner, Runner::None);
-        let shape = self.shape(input, recognised)?.clone();
         let all = Value::Object(settings.as_object().clone());
-        let about = About::new(&all, &shape, input, recognised, self.options);
+        let about = About::new(&all, feed, self.options);
         runner.open(&about).map_err(PullError::Connector)?;
-        let size = input.disk_size();
         let mut rows = 0;
-        decode::rows(input, recognised, &shape, settings, &mut |row, at| {
+        feed.rows(settings, &mut |row, at| {
             rows += 1;
             if rows % REPORT_EVERY == 1 {
-                let bytes = input.meter.raw.get();
-                progress(Progress { file: &input.shown, bytes, size, rows, records: 0 });
+                let (bytes, size) = feed.bytes();
+                progress(Progress { file: feed.shown(), bytes, size, rows, records: 0 });
             }
             let linked = row.and_then(|row| {
-                let place =
-                    || Place { line: row.line, ..Place::file(input.shown.clone()).at_row(row.number) };
+                let place = || feed.place(&row);
                 let mut take = |value: Value| value.as_object().map_or(Ok(()), |result| links.take(result));
                 let run = runner.run(&row, at, &mut take);
                 // Without room for the rest, no later row can be trusted either.
@@ -220,33 +241,26 @@ impl Pull<'_> {
 
     fn input(
         &mut self,
-        input: &archive::Input,
-        recognised: &Recognised,
+        feed: &Feed,
         settings: &Settings,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), PullError> {
-        let shape = self.shape(input, recognised)?.clone();
         let all = Value::Object(settings.as_object().clone());
-        let about = About::new(&all, &shape, input, recognised, self.options);
+        let about = About::new(&all, feed, self.options);
         self.runner.open(&about).map_err(PullError::Connector)?;
-        let size = input.disk_size();
         let mut number = 0;
-        let rows = decode::rows(input, recognised, &shape, settings, &mut |row, at| {
+        let rows = feed.rows(settings, &mut |row, at| {
             number += 1;
             self.summary.rows += 1;
             if self.summary.rows % REPORT_EVERY == 1 {
-                progress(Progress {
-                    file: &input.shown,
-                    bytes: input.meter.raw.get(),
-                    size,
-                    rows: self.summary.rows,
-                    records: self.summary.records,
-                });
+                let (bytes, size) = feed.bytes();
+                let (rows, records) = (self.summary.rows, self.summary.records);
+                progress(Progress { file: feed.shown(), bytes, size, rows, records });
             }
             if self.bad.contains(&(self.current, number)) {
                 return Ok(());
             }
-            match row.and_then(|row| self.row(input, &row, at)) {
+            match row.and_then(|row| self.row(feed, &row, at)) {
                 Err(error @ PullError::Row { .. }) if self.options.skip_bad_rows => {
                     self.reject(&error);
                     Ok(())
@@ -254,19 +268,18 @@ impl Pull<'_> {
                 other => other,
             }
         })?;
-        if shape.suspicious_rows == Some(rows) {
+        if feed.suspicious_rows() == Some(rows) {
             self.reason(format!(
                 "{} has exactly {rows} rows, the number at which the product cuts an export off",
-                input.base
+                feed.base()
             ));
         }
         Ok(())
     }
 
     /// Maps one row. Nothing of a bad row is handed on.
-    fn row(&mut self, input: &archive::Input, row: &Row, at: &str) -> Result<(), PullError> {
-        let place = || Place { line: row.line, ..Place::file(input.shown.clone()).at_row(row.number) };
-        let bad = |message: String| PullError::row(place(), message);
+    fn row(&mut self, feed: &Feed, row: &Row, at: &str) -> Result<(), PullError> {
+        let bad = |message: String| PullError::row(feed.place(row), message);
         let mut results: Vec<Map<String, Value>> = Vec::new();
         let mut count = 0u64;
         let joins = !self.connector.manifest.joins.is_empty();
@@ -290,7 +303,7 @@ impl Pull<'_> {
             return Ok(());
         }
         let digest = sha256(record::canonical(&row.value).as_bytes());
-        let fallback = format!("{}#{}", input.base, row.number);
+        let fallback = format!("{}#{}", feed.base(), row.number);
         let stamp =
             RowStamp { stamp: &self.stamp, digest: &digest, fallback: &fallback, maps: self.runner.maps() };
         let mut found = Vec::with_capacity(results.len());

@@ -2,9 +2,9 @@
 //! from a folder on disk; nowhere, if rows are records as they stand.
 
 use super::catalog::{Connector, Origin};
-use super::decode::archive::Input;
-use super::decode::{Recognised, Row};
-use super::manifest::{MapKind, Shape};
+use super::decode::Row;
+use super::feed::Feed;
+use super::manifest::MapKind;
 use super::map::worker::Worker;
 use super::map::{Bindings, Joined, Program};
 use super::pull::PullOptions;
@@ -41,15 +41,14 @@ pub(super) struct About<'a> {
 
 impl<'a> About<'a> {
     /// Gathers it.
-    pub fn new(
-        settings: &'a Value,
-        shape: &'a Shape,
-        input: &'a Input,
-        recognised: &'a Recognised,
-        options: &'a PullOptions,
-    ) -> Self {
-        let (shape, file) = (shape.name.as_str(), input.base.as_str());
-        Self { settings, shape, file, head: &recognised.head, taken_at: &options.taken_at }
+    pub fn new(settings: &'a Value, feed: &'a Feed, options: &'a PullOptions) -> Self {
+        Self {
+            settings,
+            shape: feed.shape(),
+            file: feed.base(),
+            head: feed.head(),
+            taken_at: &options.taken_at,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ mod watch;
 
 pub use core::{Core, Ticked};
 pub use post::{Destination, Pause, Post, Sent, deliver, deliver_all, resend};
-pub use pull::Puller;
+pub use pull::{Puller, kept_beside};
 pub use setup::{Setup, SetupError};
 pub use status::refresh;
 pub use watch::run;

@@ -2,9 +2,9 @@
 //! however the program ends.
 
 use std::io::{BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::connect::{PullOptions, pull_files};
 use crate::engine::Pulled;
 
 /// Pulls the sources of a configuration.
@@ -12,13 +12,16 @@ pub struct Puller<'c> {
     config: &'c Config,
     /// Called again and again while a pull goes on; `true` breaks it off.
     stop: &'c dyn Fn() -> bool,
+    /// The folder where what was pulled is kept between pulls.
+    keep: Option<PathBuf>,
 }
 
 impl<'c> Puller<'c> {
-    /// Pulls the sources of this configuration until it is asked to stop.
+    /// Pulls the sources of this configuration until it is asked to stop. `keep` is the folder where what was pulled is kept
+    /// between pulls, so that only what changed is asked for.
     #[must_use]
-    pub fn new(config: &'c Config, stop: &'c dyn Fn() -> bool) -> Self {
-        Self { config, stop }
+    pub fn new(config: &'c Config, keep: Option<PathBuf>, stop: &'c dyn Fn() -> bool) -> Self {
+        Self { config, stop, keep }
     }
 
     /// What a source holds now.
@@ -31,15 +34,15 @@ impl<'c> Puller<'c> {
     }
 
     fn try_pull(&self, source: &str) -> Result<Pulled, String> {
-        let prepared = self.config.prepared(source).map_err(|e| e.to_string())?;
-        let prepared = prepared.ok_or_else(|| format!("there is no source `{source}`"))?;
-        let named = format!("source `{source}`: ");
-        prepared.check_files().map_err(|e| e.to_string().replacen(&named, "", 1))?;
+        let job = self.config.prepared(source).map_err(|e| e.to_string())?;
+        let mut job = job.ok_or_else(|| format!("there is no source `{source}`"))?;
+        job.check_files()?;
+        job.keep.clone_from(&self.keep);
+        // A map that is not built in runs as a process of its own: this program once more.
+        job.options.worker = std::env::current_exe().ok();
         let failed = |e: &dyn std::fmt::Display| format!("the pulled records could not be set aside: {e}");
         let spool = tempfile::tempfile().map_err(|e| failed(&e))?;
         let mut out = BufWriter::with_capacity(1 << 18, &spool);
-        // A map that is not built in runs as a process of its own: this program once more.
-        let options = PullOptions { worker: std::env::current_exe().ok(), ..prepared.options.clone() };
         let mut lines: u64 = 0;
         let mut sink = |line: &str| {
             lines += 1;
@@ -48,26 +51,32 @@ impl<'c> Puller<'c> {
             }
             writeln!(out, "{line}")
         };
-        let pulled = pull_files(
-            &prepared.connector,
-            &prepared.settings,
-            &options,
-            &prepared.files,
-            &mut sink,
-            &mut |_| _ = (self.stop)(),
-        );
+        let pulled = job.pull(&mut sink, &mut |_| _ = (self.stop)(), &|_| (self.stop)());
         let summary = pulled.map_err(|e| e.to_string())?;
         out.flush().map_err(|e| failed(&e))?;
         drop(out);
-        tracing::debug!(source, rows = summary.rows, records = summary.records, "pulled");
+        tracing::debug!(
+            source,
+            requests = summary.requests,
+            rows = summary.rows,
+            records = summary.records,
+            "pulled"
+        );
         for reject in &summary.rejects {
             tracing::warn!(source, reject, "passed over");
         }
         let mut spool = spool;
         spool.seek(SeekFrom::Start(0)).map_err(|e| failed(&e))?;
         Ok(Pulled::Records {
-            taken_at: options.taken_at,
+            taken_at: job.options.taken_at,
             lines: Box::new(BufReader::with_capacity(1 << 18, spool)),
         })
     }
+}
+
+/// The folder where what was pulled is kept between pulls: beside the store, `counterfoil.db.pulls` for `counterfoil.db`.
+#[must_use]
+pub fn kept_beside(store: &Path) -> Option<PathBuf> {
+    let name = store.file_name()?.to_str()?;
+    Some(store.with_file_name(format!("{name}.pulls")))
 }

@@ -92,6 +92,7 @@ pub fn run(
         notifier: Notifier::from_environment(),
         stopping,
         uncounted: true,
+        pulls: super::pull::kept_beside(store),
     };
     daemon.open_post_office();
     tracing::info!(store = %store.display(), "counterfoil runs");
@@ -116,6 +117,8 @@ struct Daemon {
     stopping: Arc<AtomicBool>,
     /// Whether grants and findings have yet to be counted for the metrics.
     uncounted: bool,
+    /// Where what was pulled is kept between pulls.
+    pulls: Option<std::path::PathBuf>,
 }
 
 /// The tasks that empty the outbox, one for each sink.
@@ -168,7 +171,7 @@ impl Daemon {
             }
             stopping.load(Ordering::Relaxed)
         };
-        let puller = Puller::new(&self.config, &stop);
+        let puller = Puller::new(&self.config, self.pulls.clone(), &stop);
         let ticked = self.core.tick(now, &stop, &mut |source| puller.pull(source));
         let took = duration(began.elapsed());
         let metrics = &self.status.metrics;

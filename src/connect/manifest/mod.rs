@@ -3,6 +3,11 @@
 //! The manifest is data only. It is read strictly: an unknown key or a value of the wrong type is an error that
 //! names the file, the line and the column.
 
+pub mod http;
+pub mod ldap;
+pub mod sql;
+pub mod value;
+
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -29,12 +34,43 @@ pub struct Manifest {
     /// can look up what rows of other tables say about a row. Without any, the map runs once.
     #[serde(default)]
     pub joins: Vec<String>,
-    /// The shapes of input, tried in order; the first that recognises the file is taken.
-    #[serde(rename = "shape")]
+    /// What it is about: how the list of connectors is ordered.
+    #[serde(default)]
+    pub kind: Kind,
+    /// Whether grants that are held through others are worked out from what the map says includes what (see
+    /// [`inherit`](super::inherit)).
+    #[serde(default)]
+    pub inherit: bool,
+    /// The shapes of files, tried in order; the first that recognises the file is taken.
+    #[serde(rename = "shape", default)]
     pub shapes: Vec<Shape>,
+    /// How it asks over HTTP.
+    #[serde(default)]
+    pub http: Option<http::Http>,
+    /// How it asks a directory.
+    #[serde(default)]
+    pub ldap: Option<ldap::Ldap>,
+    /// How it asks a PostgreSQL server.
+    #[serde(default)]
+    pub postgres: Option<sql::Sql>,
     /// The settings a source of this connector may carry.
     #[serde(rename = "setting", default)]
     pub settings: Vec<SettingSpec>,
+}
+
+/// What a connector is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Where access is asked for and approved.
+    Tickets,
+    /// Where access is held.
+    Access,
+    /// Who people are.
+    Directory,
+    /// Any of them.
+    #[default]
+    Any,
 }
 
 /// How a row becomes records.
@@ -198,8 +234,8 @@ impl Manifest {
         if !plain(&self.name) {
             return Err(format!("`name` is `{}`: expected lower-case letters, digits and `-`", self.name));
         }
-        if self.shapes.is_empty() {
-            return Err("expected at least one [[shape]]".into());
+        if self.shapes.is_empty() && self.http.is_none() && self.ldap.is_none() && self.postgres.is_none() {
+            return Err("expected at least one [[shape]], or one of [http], [ldap] and [postgres]".into());
         }
         let known = |kind: &&String| match kind.strip_prefix('$') {
             Some(setting) => self.setting(setting).is_some(),

@@ -1,0 +1,470 @@
+//! `[http]`: how a connector asks a product over HTTP, as data.
+//!
+//! A pull is a list of steps. A step is one kind of request, made once or once for each row of an earlier step, page
+//! after page; its rows go to the map with `$shape` naming the step. The vocabulary is closed: what it cannot say is
+//! added here, as a variant with a meaning, and never spelled out in a template. A path is written as OpenAPI writes it,
+//! with `{name}` for a whole segment or part of one; each value is percent-encoded when it is put in.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+pub use super::value::{Ago, Of, Text, TimeAs};
+use crate::model::Duration;
+
+/// `[http]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Where requests go: named addresses. A step without `base` uses the first in alphabetical order unless there is
+    /// one called `main`. Where a base has no `url`, the site must give `url`.
+    #[serde(default)]
+    pub bases: BTreeMap<String, Base>,
+    /// How a site may say who it is.
+    pub auth: Auth,
+    /// Headers of every request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Text>,
+    /// How the product says that it is asked too much.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Requests at a time. A site may lower it.
+    #[serde(default = "four")]
+    pub concurrency: usize,
+    /// The step that `config check --live` makes one request of; the first when absent. It may be one that a pull does not
+    /// make (`probe_only`).
+    #[serde(default)]
+    pub probe: Option<String>,
+    /// The requests, in order.
+    #[serde(rename = "step")]
+    pub steps: Vec<Step>,
+}
+
+fn four() -> usize {
+    4
+}
+
+/// A named address.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Base {
+    /// The address, `https://sso.{region}.amazonaws.com` say; `{name}` stands for the setting of that name. Absent: the
+    /// site gives it.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// For AWS: the name of the service in a signature.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// For AWS: the region in a signature, `{name}` as in `url`.
+    #[serde(default)]
+    pub region: Option<String>,
+}
+
+/// How a site may say who it is, and what of that the product decides.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// The ways the product takes.
+    pub kinds: Vec<AuthKind>,
+    /// For `key`: the header, `Authorization` when absent.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// For `key`: what stands before the key in the header, `"SSWS "` say.
+    #[serde(default)]
+    pub prefix: String,
+    /// Where tokens are had: a path on the first base, or an address; `{name}` stands for a setting.
+    #[serde(default)]
+    pub token_url: Option<String>,
+    /// The scope asked for; a site may give another.
+    #[serde(default)]
+    pub scope: Option<String>,
+    /// How a client secret is sent.
+    #[serde(default)]
+    pub client_secret_in: ClientSecretIn,
+}
+
+/// Ways to say who one is. The site gives what each needs under `[source.http.auth.KIND]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthKind {
+    /// No credentials.
+    None,
+    /// A name and a password, RFC 7617.
+    Basic,
+    /// `Authorization: Bearer`, RFC 6750.
+    Bearer,
+    /// A key in a header.
+    Key,
+    /// OAuth 2 client credentials with a secret, RFC 6749 section 4.4.
+    ClientCredentials,
+    /// OAuth 2 client credentials with a signed assertion, RFC 7523 section 2.2.
+    PrivateKeyJwt,
+    /// A signed assertion in exchange for a token, RFC 7523 section 2.1: a service account of Google Cloud.
+    ServiceAccount,
+    /// AWS Signature Version 4.
+    Aws,
+    /// An installation of a GitHub App.
+    GithubApp,
+}
+
+/// How a client secret is sent to the place where tokens are had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientSecretIn {
+    /// In the form.
+    #[default]
+    Form,
+    /// In a header, as basic authentication.
+    Header,
+}
+
+/// How a product says that it is asked too much. `Retry-After` (seconds or a date) is always heeded.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The header with the number of requests left.
+    #[serde(default)]
+    pub remaining: Option<String>,
+    /// The header that says when there are new ones.
+    #[serde(default)]
+    pub reset: Option<String>,
+    /// What `reset` holds.
+    #[serde(default)]
+    pub reset_as: ResetAs,
+    /// Whether 403 means *too much* where `remaining` is 0 or there is a `Retry-After`. (429 and 503 always do.)
+    #[serde(default)]
+    pub forbidden_when_exhausted: bool,
+    /// Codes of errors, at these pointers of the body of a 400, that mean *too much* (`Throttling` of AWS).
+    #[serde(default)]
+    pub codes: Vec<String>,
+}
+
+/// How the time of new requests is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResetAs {
+    /// Seconds since 1970.
+    #[default]
+    EpochSeconds,
+    /// Seconds from now.
+    Seconds,
+    /// RFC 3339, seconds may be left out.
+    Time,
+}
+
+/// One kind of request.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its name; the map sees it as `$shape`.
+    pub name: String,
+    /// Whether it is made at all.
+    #[serde(default)]
+    pub when: Option<When>,
+    /// Made by `config check --live` only.
+    #[serde(default)]
+    pub probe_only: bool,
+    /// The method.
+    #[serde(default)]
+    pub method: Method,
+    /// The base it goes to.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// The path, `/groups/{id}/members` say.
+    pub path: String,
+    /// What the names in the path stand for.
+    #[serde(default)]
+    pub values: BTreeMap<String, Text>,
+    /// Parameters of the query. One that has no value is left out; a list is given once for each item.
+    #[serde(default)]
+    pub query: BTreeMap<String, Text>,
+    /// Fields of a JSON body.
+    #[serde(default)]
+    pub body: BTreeMap<String, Text>,
+    /// Fields of a form.
+    #[serde(default)]
+    pub form: BTreeMap<String, Text>,
+    /// Headers of this request.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Text>,
+    /// Made once for each row of this step, or once for each item of a setting.
+    #[serde(default)]
+    pub for_each: Option<ForEach>,
+    /// Only for rows of that step like this.
+    #[serde(default)]
+    pub only: Option<Only>,
+    /// Only once for each value at this pointer.
+    #[serde(default)]
+    pub distinct: Option<String>,
+    /// So many rows of that step in one request; its values are had by `{ rows = "/pointer" }`.
+    #[serde(default)]
+    pub batch: Option<usize>,
+    /// Its rows go into the row they were asked for, and nowhere else. The parent is mapped once they are there.
+    #[serde(default)]
+    pub attach: Option<Attach>,
+    /// What of the row it was asked for goes into each of its rows, as `_from.NAME`: names and pointers. A row that is no
+    /// object becomes `{"value":…}` first.
+    #[serde(default)]
+    pub carry: BTreeMap<String, String>,
+    /// What the answer is written in.
+    #[serde(default)]
+    pub format: Answer,
+    /// Where the rows are: a pointer to an array (`` for the answer itself), or `document`. An array that is not there has
+    /// no rows.
+    #[serde(default = "document")]
+    pub rows: String,
+    /// The array at `rows` must be there: an answer without it is not understood.
+    #[serde(default)]
+    pub must: bool,
+    /// Keys of the first answer that the map sees in `$head`.
+    #[serde(default)]
+    pub head: Vec<String>,
+    /// How one gets from page to page.
+    #[serde(default)]
+    pub page: Paging,
+    /// The request is repeated until the answer is ready.
+    #[serde(default)]
+    pub poll: Option<Poll>,
+    /// Statuses beside 2xx that mean that there are no rows (404: nothing is there).
+    #[serde(default)]
+    pub nothing: Vec<u16>,
+    /// Pointers to warnings: where something stands there, the pull is not complete.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// What must be granted for this request, as the product calls it.
+    #[serde(default)]
+    pub permission: Option<String>,
+    /// Where it is denied the pull goes on without it and says nothing (data that only some editions have). The map has to
+    /// take what it would say for not known.
+    #[serde(default)]
+    pub optional: bool,
+    /// How only what changed is asked for.
+    #[serde(default)]
+    pub incremental: Option<Incremental>,
+    /// Whether an unchanged answer need not be sent again (`ETag`).
+    #[serde(default)]
+    pub conditional: bool,
+}
+
+fn document() -> String {
+    "document".to_owned()
+}
+
+/// HTTP methods that change nothing, and POST, which asks where a question is long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// GET.
+    #[default]
+    Get,
+    /// POST.
+    Post,
+    /// LIST, as HashiCorp Vault has it.
+    List,
+}
+
+/// When a step is made.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// The setting that decides.
+    pub setting: String,
+    /// The value it has; when absent: it is there, and neither false nor empty.
+    #[serde(default)]
+    pub is: Option<serde_json::Value>,
+}
+
+/// What a step is made for each of.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum ForEach {
+    /// The rows of an earlier step.
+    Step(String),
+    /// The items of a setting that is a list; `{ row = "" }` is the item.
+    Setting {
+        /// The setting.
+        setting: String,
+    },
+}
+
+/// Which rows.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Only {
+    /// A pointer into the row.
+    pub at: String,
+    /// The values there; when absent: something is there that is not null, false or empty.
+    #[serde(default)]
+    pub is: Vec<serde_json::Value>,
+    /// The values that are not there.
+    #[serde(default)]
+    pub is_not: Vec<serde_json::Value>,
+}
+
+/// Where the rows of a step go in the row they were asked for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attach {
+    /// The key: an array of the rows there, or what the answer says where `rows` is `document`.
+    #[serde(rename = "as")]
+    pub key: String,
+    /// In a batch: the pointer into a row of this step …
+    #[serde(default)]
+    pub row: Option<String>,
+    /// … whose value is the same as the one at this pointer of the row it belongs to.
+    #[serde(default)]
+    pub parent: Option<String>,
+}
+
+/// What an answer is written in.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// JSON.
+    #[default]
+    Json,
+    /// One JSON document a line; each is a row.
+    Jsonl,
+    /// CSV with a header; each line is a row, an object of texts.
+    Csv,
+    /// XML; the root's content becomes an object: elements keys, repeated ones arrays, text strings, nothing null.
+    Xml {
+        /// Elements of this name are the items of the array that their parent is (`member`).
+        #[serde(default)]
+        item: Option<String>,
+        /// Elements that are true or false.
+        #[serde(default)]
+        booleans: Vec<String>,
+    },
+}
+
+/// How one gets from page to page. A page that was seen before ends the pull as not complete.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Paging {
+    /// There is one page.
+    #[default]
+    One,
+    /// The answer holds a token for the next page; none, null or `""` on the last.
+    Token {
+        /// Where it is.
+        at: String,
+        /// The parameter of the next request, in the query, body or form, wherever the others are.
+        into: String,
+        /// A pointer to a boolean that says there is more. Where it does and there is no token, the pull is not complete.
+        #[serde(default)]
+        more: Option<String>,
+        /// A pointer to a boolean that says this is the last page: then a token is not followed. Without it a token always
+        /// is.
+        #[serde(default)]
+        last: Option<String>,
+    },
+    /// The header `Link` with `rel="next"`, RFC 8288.
+    Link,
+    /// The answer holds the address of the next page.
+    Url {
+        /// Where it is.
+        at: String,
+    },
+    /// The request says from which row.
+    Offset {
+        /// The parameter.
+        into: String,
+        /// The number of the first row.
+        #[serde(default)]
+        from: u64,
+        /// A pointer to the number of all rows, or `header:NAME`.
+        #[serde(default)]
+        total: Option<String>,
+        /// A pointer to a boolean that says this is the last page.
+        #[serde(default)]
+        last: Option<String>,
+        /// Each page moves by what was asked for, not by what came (rows the account may not see are left out of a page).
+        #[serde(default)]
+        by_size: bool,
+        /// A page with fewer rows than were asked for is the last. Otherwise only an empty one is, where neither `total` nor
+        /// `last` says more.
+        #[serde(default)]
+        short_is_last: bool,
+    },
+    /// The request says which page.
+    Number {
+        /// The parameter.
+        into: String,
+        /// The number of the first page.
+        #[serde(default = "one")]
+        from: u64,
+        /// A pointer to the number of pages, or `header:NAME`.
+        #[serde(default)]
+        pages: Option<String>,
+        /// A pointer to the number of all rows, or `header:NAME`.
+        #[serde(default)]
+        total: Option<String>,
+        /// A page with fewer rows than were asked for is the last.
+        #[serde(default)]
+        short_is_last: bool,
+    },
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// A request that is repeated until its answer is ready.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Poll {
+    /// Where the answer says how far it is.
+    pub at: String,
+    /// What it says when it is ready.
+    pub until: Vec<String>,
+    /// What it says while it is not. Anything else is a failure.
+    #[serde(rename = "while")]
+    pub going: Vec<String>,
+    /// Time between two requests.
+    #[serde(default = "two_seconds")]
+    pub every: Duration,
+    /// Time within which it has to be ready.
+    #[serde(default = "ten_minutes")]
+    pub within: Duration,
+}
+
+fn two_seconds() -> Duration {
+    Duration::seconds(2)
+}
+
+fn ten_minutes() -> Duration {
+    Duration::minutes(10)
+}
+
+/// How only what changed since the last pull is asked for. What was pulled before is kept, row by row, beside the store;
+/// a pull gives the records of all rows, and now and then everything is asked for anew (`full_every` of a source), since
+/// no product tells of everything that was deleted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Incremental {
+    /// The request says since when, by a value `{ since = … }`.
+    Since {
+        /// What a row is known by: pointers.
+        key: Vec<String>,
+        /// The pointer to the time of its last change.
+        at: String,
+        /// How much further back is asked, for rows that become visible late.
+        #[serde(default = "ten_minutes")]
+        overlap: Duration,
+        /// Rows with an older time are let go (events).
+        #[serde(default)]
+        keep: Option<Duration>,
+        /// The product cannot be asked since when, but sends the newest first: no further page once an older row came.
+        #[serde(default)]
+        newest_first: bool,
+    },
+    /// The last answer holds an address that gives the changes from then on.
+    Delta {
+        /// What a row is known by: pointers.
+        key: Vec<String>,
+        /// Where the address is.
+        link: String,
+        /// A row where something stands at this pointer is gone.
+        removed: String,
+    },
+}
