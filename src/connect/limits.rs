@@ -95,3 +95,6 @@ pub const MAX_LINK_BYTES: u64 = 1 << 30;
 
 /// Records held in memory while their parts are being joined (see `merge` in a manifest).
 pub const MAX_HELD_RECORDS: usize = 5_000_000;
+
+/// Bytes of answers that are kept to be asked for with `If-None-Match`: 64 MiB for one source.
+pub const MAX_KEPT_ANSWER_BYTES: u64 = 64 << 20;

@@ -8,7 +8,7 @@ mod recognise;
 mod table;
 pub(crate) mod value;
 mod xlsx;
-mod xml;
+pub(super) mod xml;
 
 use super::error::{Place, PullError};
 use super::limits::MAX_ROWS;

@@ -163,7 +163,8 @@ fn walk(input: &Input, encoding: &'static Encoding, take: &mut dyn Take) -> Resu
     })
 }
 
-fn predefined(name: &str) -> Option<char> {
+/// The five entities of XML itself.
+pub(in crate::connect) fn predefined(name: &str) -> Option<char> {
     match name {
         "amp" => Some('&'),
         "lt" => Some('<'),

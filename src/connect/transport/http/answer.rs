@@ -1,0 +1,176 @@
+//! What an answer says: its rows, and what stands beside them.
+
+use quick_xml::events::Event;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde_json::{Map, Value};
+
+use crate::connect::decode::xml::predefined;
+use crate::connect::limits::{MAX_COLUMNS, MAX_XML_DEPTH};
+use crate::connect::manifest::http::{Answer, Step};
+
+/// An answer, understood.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    /// What it says outside its rows: the answer without them. Null where it is nothing but rows.
+    pub document: Value,
+    /// Its rows.
+    pub rows: Vec<Value>,
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// What it is instead of what was expected.
+pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<Page, String> {
+    check_type(step, headers, body)?;
+    let mut document = match &step.format {
+        Answer::Json => serde_json::from_slice::<Value>(body).map_err(|e| not(body, "JSON", &e))?,
+        Answer::Xml { item, booleans } => xml(body, item.as_deref(), booleans)?,
+        Answer::Jsonl => {
+            let lines = body.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
+            let rows =
+                lines.map(|line| serde_json::from_slice(line).map_err(|e| not(line, "JSON lines", &e)));
+            return Ok(Page { document: Value::Null, rows: rows.collect::<Result<_, _>>()? });
+        }
+        Answer::Csv => return Ok(Page { document: Value::Null, rows: csv(body)? }),
+    };
+    if step.rows == "document" {
+        return Ok(match document {
+            Value::Null => Page::default(),
+            document => Page { rows: vec![document.clone()], document },
+        });
+    }
+    let rows = match document.pointer_mut(&step.rows).map(Value::take) {
+        Some(Value::Array(rows)) => rows,
+        None | Some(Value::Null) if !step.must => Vec::new(),
+        None | Some(Value::Null) => {
+            return Err(format!("there is nothing at `{}` of the answer: expected an array", step.rows));
+        }
+        Some(_) => return Err(format!("what is at `{}` of the answer is no array", step.rows)),
+    };
+    Ok(Page { document, rows })
+}
+
+/// A web page is no answer, whatever its status says: somebody has to sign in, or a proxy speaks.
+fn check_type(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<(), String> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let start = body.trim_ascii_start().get(..15).unwrap_or_default().to_ascii_lowercase();
+    let page = start.starts_with(b"<!doctype html") || start.starts_with(b"<html");
+    if kind.to_ascii_lowercase().contains("html") || page {
+        return Err("a web page came, not an answer: is a sign-in or a proxy in between?".to_owned());
+    }
+    if matches!(step.format, Answer::Json) && body.trim_ascii().is_empty() {
+        return Err("the answer is empty".to_owned());
+    }
+    Ok(())
+}
+
+/// What came is not what was expected.
+fn not(body: &[u8], expected: &str, error: &dyn std::fmt::Display) -> String {
+    let start: String = String::from_utf8_lossy(body.get(..40).unwrap_or(body)).chars().take(40).collect();
+    let start = crate::net::Hidden::default().safe(&start, None);
+    format!("the answer is no {expected}: {error}; it starts `{start}`")
+}
+
+/// Lines of CSV as objects of texts.
+fn csv(body: &[u8]) -> Result<Vec<Value>, String> {
+    let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(body);
+    let headers = reader.headers().map_err(|e| not(body, "CSV", &e))?.clone();
+    if headers.len() > MAX_COLUMNS {
+        return Err(format!("the answer has {} columns: at most {MAX_COLUMNS} are read", headers.len()));
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| not(body, "CSV", &e))?;
+        let cells = headers.iter().zip(&record).map(|(name, cell)| (name.to_owned(), Value::from(cell)));
+        rows.push(Value::Object(cells.collect()));
+    }
+    Ok(rows)
+}
+
+/// An element being read.
+struct Open {
+    name: String,
+    text: String,
+    children: Vec<(String, Value)>,
+}
+
+impl Open {
+    /// What it is as JSON: see [`Answer::Xml`].
+    fn close(self, item: Option<&str>, booleans: &[String]) -> (String, Value) {
+        let text = self.text.trim();
+        let value = if !self.children.is_empty() {
+            if item.is_some_and(|item| self.children.iter().all(|(name, _)| name == item)) {
+                Value::Array(self.children.into_iter().map(|(_, value)| value).collect())
+            } else {
+                let mut object = Map::new();
+                for (name, value) in self.children {
+                    match object.get_mut(&name) {
+                        None => drop(object.insert(name, value)),
+                        Some(Value::Array(items)) => items.push(value),
+                        Some(one) => *one = Value::Array(vec![one.take(), value]),
+                    }
+                }
+                Value::Object(object)
+            }
+        } else if text.is_empty() {
+            Value::Null
+        } else if booleans.contains(&self.name) && matches!(text, "true" | "false") {
+            Value::Bool(text == "true")
+        } else {
+            Value::from(text)
+        };
+        (self.name, value)
+    }
+}
+
+/// XML as JSON.
+fn xml(body: &[u8], item: Option<&str>, booleans: &[String]) -> Result<Value, String> {
+    let mut reader = quick_xml::Reader::from_reader(body);
+    reader.config_mut().expand_empty_elements = true;
+    let mut buffer = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
+    loop {
+        buffer.clear();
+        match reader.read_event_into(&mut buffer).map_err(|e| not(body, "XML", &e))? {
+            Event::Start(start) => {
+                if open.len() >= MAX_XML_DEPTH {
+                    return Err(format!("the answer nests deeper than {MAX_XML_DEPTH} levels"));
+                }
+                let name = start.name().local_name().as_ref().to_owned();
+                open.push(Open { name, text: String::new(), children: Vec::new() });
+            }
+            Event::End(_) => {
+                let Some(closed) = open.pop() else { continue };
+                let (name, value) = closed.close(item, booleans);
+                match open.last_mut() {
+                    Some(parent) => parent.children.push((name, value)),
+                    None => return Ok(value),
+                }
+            }
+            Event::Text(text) => {
+                if let Some(open) = open.last_mut() {
+                    open.text.push_str(&text.xml10_content());
+                }
+            }
+            Event::CData(data) => {
+                if let Some(open) = open.last_mut() {
+                    open.text.push_str(&data.xml10_content());
+                }
+            }
+            Event::GeneralRef(reference) => {
+                let text = reference.resolve_char_ref().map_err(|e| not(body, "XML", &e))?;
+                let text = text.or_else(|| predefined(&reference.xml10_content()));
+                let text = text.ok_or("the answer holds an entity that XML does not define")?;
+                if let Some(open) = open.last_mut() {
+                    open.text.push(text);
+                }
+            }
+            Event::DocType(_) => {
+                return Err("the answer declares a document type, which is refused".to_owned());
+            }
+            Event::Eof => return Err(not(body, "XML", &"it ends too early")),
+            _ => {}
+        }
+    }
+}

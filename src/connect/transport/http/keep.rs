@@ -1,0 +1,359 @@
+//! What is kept between pulls, so that only changes are asked for: rows by their key, since when to ask, and answers that may
+//! not have changed.
+//!
+//! It lies in a folder of its own for each source, is written anew by each pull that is complete, and takes effect with one
+//! renaming. Whatever is wrong with it (cut off, of another version, of other settings) means that everything is asked
+//! anew: it can cost time, never truth.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::connect::limits::{MAX_DOCUMENT_BYTES, MAX_KEPT_ANSWER_BYTES};
+use crate::connect::map::sha256;
+use crate::connect::transport::{Batch, Writer};
+use crate::model::{Duration, Instant};
+
+/// The version of what is written.
+const VERSION: u32 = 1;
+
+/// What is known from the last complete pull.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    version: u32,
+    /// What was asked of whom: with anything else, what is kept says nothing.
+    fingerprint: String,
+    /// When everything was last asked.
+    full_at: Option<Instant>,
+    steps: BTreeMap<String, StepState>,
+    /// The file of answers.
+    answers: Option<Sealed>,
+}
+
+/// Of one step.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct StepState {
+    rows: Option<Sealed>,
+    /// For each unit of the step, the time of its latest row.
+    latest: BTreeMap<String, Instant>,
+    /// The address that gives the changes from then on.
+    link: Option<String>,
+}
+
+/// A file and what it must hold.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sealed {
+    file: String,
+    sha256: String,
+}
+
+/// An answer, and by what it is known to be unchanged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// By what.
+    pub etag: String,
+    /// The headers `Link`.
+    pub links: Vec<String>,
+    /// The body.
+    pub body: String,
+}
+
+/// What is kept of one source.
+#[derive(Debug, Default)]
+pub(super) struct Keep {
+    folder: Option<PathBuf>,
+    old: State,
+    new: State,
+    old_answers: BTreeMap<String, Kept>,
+    new_answers: BTreeMap<String, Kept>,
+    answer_bytes: u64,
+    /// A number that no file there has yet.
+    generation: u64,
+}
+
+impl Keep {
+    /// What is kept of a source in a folder; nothing where there is none, or where everything is due to be asked anew.
+    pub fn open(
+        folder: Option<&Path>,
+        source: &str,
+        fingerprint: &str,
+        now: Instant,
+        full_every: Duration,
+    ) -> Self {
+        let Some(folder) = folder else { return Self::default() };
+        // The id of a source can hold anything; its hash is a name of a folder.
+        let id = sha256(source.as_bytes());
+        let folder = folder.join(id.get(..32).unwrap_or_default());
+        let mut keep = Self { folder: Some(folder.clone()), ..Self::default() };
+        fingerprint.clone_into(&mut keep.new.fingerprint);
+        keep.new.version = VERSION;
+        keep.new.full_at = Some(now);
+        keep.generation = 1;
+        let read = fs::read(folder.join("state.json")).ok();
+        let Some(state) = read.and_then(|text| serde_json::from_slice::<State>(&text).ok()) else {
+            return keep;
+        };
+        let generations = state.steps.values().filter_map(|s| s.rows.as_ref()).chain(&state.answers);
+        keep.generation = generations.filter_map(|sealed| number(&sealed.file)).max().unwrap_or(0) + 1;
+        let fresh = state.full_at.and_then(|at| now.since(at)).is_some_and(|age| age < full_every);
+        if state.version != VERSION || state.fingerprint != fingerprint || !fresh {
+            return keep;
+        }
+        let whole = state.steps.values().filter_map(|s| s.rows.as_ref()).all(|s| is_whole(&folder, s));
+        if !whole {
+            tracing::warn!(source, "what was kept of the last pull is damaged: everything is asked anew");
+            return keep;
+        }
+        keep.old_answers = state.answers.as_ref().and_then(|s| answers(&folder, s)).unwrap_or_default();
+        keep.new.full_at = state.full_at;
+        keep.old = state;
+        keep
+    }
+
+    /// The time of the latest row of a unit of a step, as of the last pull.
+    pub fn latest(&self, step: &str, unit: &str) -> Option<Instant> {
+        self.old.steps.get(step)?.latest.get(unit).copied()
+    }
+
+    /// The address that gives the changes of a step.
+    pub fn link(&self, step: &str) -> Option<&str> {
+        self.old.steps.get(step)?.link.as_deref()
+    }
+
+    /// An answer of the last pull.
+    pub fn answer(&self, request: &str) -> Option<&Kept> {
+        self.old_answers.get(request)
+    }
+
+    /// Keeps an answer, as far as there is room.
+    pub fn keep_answer(&mut self, request: String, kept: Kept) {
+        if self.folder.is_some() && self.answer_bytes + (kept.body.len() as u64) < MAX_KEPT_ANSWER_BYTES {
+            self.answer_bytes += kept.body.len() as u64;
+            self.new_answers.insert(request, kept);
+        }
+    }
+
+    /// The rows of a step: those of the last pull, to which the new ones are added. `anew` leaves out the old ones.
+    ///
+    /// # Errors
+    /// When there is no room for temporary files.
+    pub fn rows(&self, step: &str, anew: bool) -> io::Result<Rows> {
+        let mut rows = Rows::new(step)?;
+        let old = self.old.steps.get(step).filter(|_| !anew);
+        if let (Some(folder), Some(sealed)) = (&self.folder, old.and_then(|s| s.rows.as_ref())) {
+            let file = zstd::Decoder::new(File::open(folder.join(&sealed.file))?)?;
+            for line in BufReader::new(file).lines() {
+                let kept: (String, Value) = serde_json::from_str(&line?)?;
+                rows.add(kept.0, &kept.1)?;
+            }
+        }
+        if let Some(old) = old {
+            rows.latest.clone_from(&old.latest);
+        }
+        Ok(rows)
+    }
+
+    /// The step is done: what it gave, sorted by key, which is what the next pull starts from.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn done(&mut self, rows: Rows, head: Value) -> io::Result<Batch> {
+        let mut state = StepState { latest: rows.latest.clone(), link: rows.link.clone(), rows: None };
+        let step = rows.step.clone();
+        let mut out = Writer::new(&step)?;
+        out.head(head);
+        let name = format!("{step}-{}.jsonl.zst", self.generation);
+        let mut file = match &self.folder {
+            None => None,
+            Some(folder) => {
+                private_folder(folder)?;
+                Some((folder, zstd::Encoder::new(private_file(&folder.join(&name))?, 3)?))
+            }
+        };
+        rows.each(|key, row| {
+            if let Some((_, file)) = &mut file {
+                serde_json::to_writer(&mut *file, &(key, row))?;
+                file.write_all(b"\n")?;
+            }
+            out.row(row)
+        })?;
+        if let Some((folder, file)) = file {
+            file.finish()?.sync_all()?;
+            state.rows = Some(Sealed { sha256: hash(&folder.join(&name))?, file: name });
+        }
+        self.new.steps.insert(step, state);
+        out.finish()
+    }
+
+    /// The pull is complete: the next one starts from here.
+    ///
+    /// # Errors
+    /// When the disk is full; then the next one starts from where this one did.
+    pub fn commit(mut self) -> io::Result<()> {
+        let Some(folder) = self.folder.take() else { return Ok(()) };
+        if self.new.steps.is_empty() && self.new_answers.is_empty() {
+            return Ok(());
+        }
+        private_folder(&folder)?;
+        if !self.new_answers.is_empty() {
+            let name = format!("answers-{}.jsonl.zst", self.generation);
+            let mut file = zstd::Encoder::new(private_file(&folder.join(&name))?, 3)?;
+            for kept in &self.new_answers {
+                serde_json::to_writer(&mut file, &kept)?;
+                file.write_all(b"\n")?;
+            }
+            file.finish()?.sync_all()?;
+            self.new.answers = Some(Sealed { sha256: hash(&folder.join(&name))?, file: name });
+        }
+        let (next, state) = (folder.join("state.json.new"), folder.join("state.json"));
+        let mut file = private_file(&next)?;
+        file.write_all(&serde_json::to_vec(&self.new)?)?;
+        file.sync_all()?;
+        fs::rename(&next, &state)?;
+        File::open(&folder)?.sync_all()?;
+        let kept: Vec<&str> = self
+            .new
+            .steps
+            .values()
+            .filter_map(|s| s.rows.as_ref())
+            .chain(&self.new.answers)
+            .map(|s| s.file.as_str())
+            .collect();
+        for entry in fs::read_dir(&folder)?.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".zst") && !kept.contains(&name.as_str()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number in the name of a file.
+fn number(file: &str) -> Option<u64> {
+    file.strip_suffix(".jsonl.zst")?.rsplit_once('-')?.1.parse().ok()
+}
+
+fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn hash(path: &Path) -> io::Result<String> {
+    Ok(sha256(&fs::read(path)?))
+}
+
+fn is_whole(folder: &Path, sealed: &Sealed) -> bool {
+    // Its name comes from a file that somebody may have changed.
+    let plain = !sealed.file.contains(['/', '\\']) && sealed.file.ends_with(".zst");
+    plain && hash(&folder.join(&sealed.file)).is_ok_and(|hash| hash == sealed.sha256)
+}
+
+fn answers(folder: &Path, sealed: &Sealed) -> Option<BTreeMap<String, Kept>> {
+    if !is_whole(folder, sealed) {
+        return None;
+    }
+    let file = zstd::Decoder::new(File::open(folder.join(&sealed.file)).ok()?).ok()?;
+    let lines = BufReader::new(file).lines();
+    lines.map(|line| serde_json::from_str(&line.ok()?).ok()).collect()
+}
+
+/// The rows of a step by their keys; of two with one key the later stands.
+#[derive(Debug)]
+pub(super) struct Rows {
+    step: String,
+    file: BufWriter<File>,
+    end: u64,
+    /// Where each row stands: offset and length.
+    index: BTreeMap<String, (u64, u64)>,
+    /// The time of the latest row of each unit.
+    pub latest: BTreeMap<String, Instant>,
+    /// The address that gives the changes from now on.
+    pub link: Option<String>,
+}
+
+impl Rows {
+    fn new(step: &str) -> io::Result<Self> {
+        Ok(Self {
+            step: step.to_owned(),
+            file: BufWriter::with_capacity(1 << 16, tempfile::tempfile()?),
+            end: 0,
+            index: BTreeMap::new(),
+            latest: BTreeMap::new(),
+            link: None,
+        })
+    }
+
+    /// Adds a row, or puts it in place of the one with its key.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub fn add(&mut self, key: String, row: &Value) -> io::Result<()> {
+        let line = serde_json::to_vec(row)?;
+        self.file.write_all(&line)?;
+        self.index.insert(key, (self.end, line.len() as u64));
+        self.end += line.len() as u64;
+        Ok(())
+    }
+
+    /// The row of this key is gone.
+    pub fn remove(&mut self, key: &str) {
+        self.index.remove(key);
+    }
+
+    /// A row of a unit has this time.
+    pub fn saw(&mut self, unit: &str, at: Instant) {
+        let latest = self.latest.entry(unit.to_owned()).or_insert(at);
+        *latest = at.max(*latest);
+    }
+
+    /// Hands on each row in the order of keys.
+    fn each(self, mut take: impl FnMut(&str, &Value) -> io::Result<()>) -> io::Result<()> {
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let mut line = Vec::new();
+        for (key, (offset, length)) in self.index {
+            line.clear();
+            file.seek(SeekFrom::Start(offset))?;
+            (&mut file).take(length.min(MAX_DOCUMENT_BYTES)).read_to_end(&mut line)?;
+            take(&key, &serde_json::from_slice(&line)?)?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of what `stays` says does not stay.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn retain(&mut self, stays: impl Fn(&Value) -> bool) -> io::Result<()> {
+        self.file.flush()?;
+        let mut file = self.file.get_ref().try_clone()?;
+        let mut gone = Vec::new();
+        let mut line = Vec::new();
+        for (key, (offset, length)) in &self.index {
+            line.clear();
+            file.seek(SeekFrom::Start(*offset))?;
+            (&mut file).take(*length).read_to_end(&mut line)?;
+            if !stays(&serde_json::from_slice(&line)?) {
+                gone.push(key.clone());
+            }
+        }
+        file.seek(SeekFrom::End(0))?;
+        gone.iter().for_each(|key| self.remove(key));
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! From one page to the next, and whether the pages were all there are.
+
+use std::collections::HashSet;
+
+use reqwest::Url;
+use reqwest::header::{HeaderMap, LINK};
+use serde_json::Value;
+
+use super::answer::Page;
+use super::ask::Reply;
+use super::request::Made;
+use super::value::plain;
+use crate::connect::manifest::http::Paging;
+
+/// The most pages of one request.
+const MAX_PAGES: u64 = 1_000_000;
+
+/// Where among the pages one is.
+pub(super) struct Pages<'a> {
+    paging: &'a Paging,
+    /// The request of the first page.
+    first: Made,
+    /// How many rows a page was asked to have.
+    size: Option<u64>,
+    /// Requests made, by what they are known by.
+    seen: HashSet<u64>,
+    /// The number of the next page, or of its first row.
+    at: u64,
+    rows: u64,
+    pages: u64,
+    total: Option<u64>,
+}
+
+/// What comes after a page.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Another one.
+    Page(Box<Made>),
+    /// Nothing; these are all.
+    End,
+    /// Nothing that can be had, though these are not all, or may not be.
+    Broken(String),
+}
+
+impl<'a> Pages<'a> {
+    /// Of a request.
+    pub fn new(paging: &'a Paging, first: Made, size: Option<u64>) -> Self {
+        let at = match paging {
+            Paging::Offset { from, .. } | Paging::Number { from, .. } => *from,
+            _ => 0,
+        };
+        Self { paging, first, size, seen: HashSet::new(), at, rows: 0, pages: 0, total: None }
+    }
+
+    /// The request of the first page.
+    pub fn first(&mut self) -> Made {
+        let made = match self.paging {
+            Paging::Offset { into, .. } | Paging::Number { into, .. } => {
+                self.first.clone().with_number(into, self.at)
+            }
+            _ => self.first.clone(),
+        };
+        self.seen.insert(hash(&made.known_by()));
+        made
+    }
+
+    /// What comes after this page.
+    pub fn next(&mut self, reply: &Reply, page: &Page) -> Next {
+        let came = page.rows.len() as u64;
+        self.pages += 1;
+        self.rows += came;
+        let next = match self.after(reply, page, came) {
+            Ok(Some(next)) => next,
+            Ok(None) => return self.end(),
+            Err(why) => return Next::Broken(why),
+        };
+        if !self.seen.insert(hash(&next.known_by())) {
+            return Next::Broken("the answer leads back to a page that was read already".to_owned());
+        }
+        if self.pages >= MAX_PAGES {
+            return Next::Broken(format!("more than {MAX_PAGES} pages"));
+        }
+        Next::Page(Box::new(next))
+    }
+
+    fn end(&self) -> Next {
+        match self.total {
+            Some(total) if self.rows < total => {
+                Next::Broken(format!("{} of {total} rows came: some are hidden, or left out", self.rows))
+            }
+            _ => Next::End,
+        }
+    }
+
+    /// The request of the next page, if there is one.
+    fn after(&mut self, reply: &Reply, page: &Page, came: u64) -> Result<Option<Made>, String> {
+        let document = &page.document;
+        match self.paging {
+            Paging::One => Ok(None),
+            Paging::Token { at, into, more, last } => {
+                let flag = |pointer: &Option<String>| truth(document.pointer(pointer.as_deref()?)?);
+                let token = document.pointer(at).and_then(plain).filter(|t| !t.is_empty());
+                if flag(last) == Some(true) || flag(more) == Some(false) {
+                    return Ok(None);
+                }
+                match token {
+                    Some(token) => Ok(Some(self.first.clone().with(into, &token))),
+                    None if flag(more) == Some(true) => {
+                        Err("the answer says that there is more, and not where".to_owned())
+                    }
+                    None => Ok(None),
+                }
+            }
+            Paging::Link => match link(&reply.headers)? {
+                Some(next) => self.follow(&next).map(Some),
+                None => Ok(None),
+            },
+            Paging::Url { at } => match document.pointer(at) {
+                None | Some(Value::Null) => Ok(None),
+                Some(Value::String(next)) if next.is_empty() => Ok(None),
+                Some(Value::String(next)) => self.follow(next).map(Some),
+                Some(_) => Err(format!("what is at `{at}` of the answer is no address")),
+            },
+            Paging::Offset { into, total, last, by_size, short_is_last, .. } => {
+                self.total = number(total.as_deref(), document, &reply.headers).or(self.total);
+                let moved = if *by_size { self.size.unwrap_or(came) } else { came };
+                self.at += moved;
+                let said = last.as_deref().and_then(|pointer| truth(document.pointer(pointer)?));
+                let from = match self.paging {
+                    Paging::Offset { from, .. } => *from,
+                    _ => 0,
+                };
+                let over = match (self.total, said) {
+                    (_, Some(last)) => last || moved == 0,
+                    (Some(total), None) => {
+                        self.at.saturating_sub(from) >= total || moved == 0 || (came == 0 && !by_size)
+                    }
+                    (None, None) => came == 0 || *short_is_last && self.size.is_some_and(|size| came < size),
+                };
+                if said == Some(false) && came == 0 {
+                    return Err("the answer says that there is more, and holds nothing".to_owned());
+                }
+                Ok((!over).then(|| self.first.clone().with_number(into, self.at)))
+            }
+            Paging::Number { into, pages, total, short_is_last, .. } => {
+                self.total = number(total.as_deref(), document, &reply.headers).or(self.total);
+                let pages = number(pages.as_deref(), document, &reply.headers);
+                self.at += 1;
+                let over = match (pages, self.total) {
+                    (Some(pages), _) => self.pages >= pages,
+                    (None, Some(total)) => self.rows >= total || came == 0,
+                    (None, None) => came == 0 || *short_is_last && self.size.is_some_and(|size| came < size),
+                };
+                Ok((!over).then(|| self.first.clone().with_number(into, self.at)))
+            }
+        }
+    }
+
+    /// The address of the next page, which must be of the same product.
+    fn follow(&self, next: &str) -> Result<Made, String> {
+        let here = self.first.url();
+        let url = here.join(next).map_err(|e| format!("the address of the next page is none: {e}"))?;
+        if url.origin() != here.origin() {
+            return Err(format!(
+                "the next page is said to be on {}, not on {}: it is not asked",
+                url.host_str().unwrap_or("nowhere"),
+                here.host_str().unwrap_or("nowhere")
+            ));
+        }
+        Ok(self.first.at(url))
+    }
+}
+
+/// An address that an answer gave for later, which must be of the same product as this request.
+pub(super) fn same_product(made: &Made, url: &str) -> Option<Url> {
+    let url = Url::parse(url).ok()?;
+    (url.origin() == made.url().origin()).then_some(url)
+}
+
+fn hash(text: &str) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// True or false, also as text.
+fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) if text == "true" => Some(true),
+        Value::String(text) if text == "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A number at a pointer, or in a header (`header:NAME`).
+fn number(place: Option<&str>, document: &Value, headers: &HeaderMap) -> Option<u64> {
+    let place = place?;
+    let text = match place.strip_prefix("header:") {
+        Some(name) => headers.get(name)?.to_str().ok()?.to_owned(),
+        None => plain(document.pointer(place)?)?,
+    };
+    text.trim().parse().ok()
+}
+
+/// The address with `rel="next"` among all headers `Link`, RFC 8288.
+fn link(headers: &HeaderMap) -> Result<Option<String>, String> {
+    for header in headers.get_all(LINK) {
+        let mut rest = header.to_str().map_err(|_| "a header `Link` that is no text".to_owned())?;
+        while let Some((_, after)) = rest.split_once('<') {
+            let Some((address, after)) = after.split_once('>') else { break };
+            // The parameters go on to the comma before the next address.
+            let (parameters, behind) = match after.find(",") {
+                Some(_) if after.contains('<') => {
+                    let end = after.find('<').unwrap_or(after.len());
+                    (after.get(..end).unwrap_or_default(), after.get(end..).unwrap_or_default())
+                }
+                _ => (after, ""),
+            };
+            let next = parameters.split(';').any(|parameter| {
+                let (name, value) = parameter.split_once('=').unwrap_or_default();
+                let value = value.trim().trim_end_matches(',').trim().trim_matches('"');
+                name.trim().eq_ignore_ascii_case("rel")
+                    && value.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
+            });
+            if next {
+                return Ok(Some(address.to_owned()));
+            }
+            rest = behind;
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_all_links() {
+        let next = |values: &[&'static str]| {
+            let headers = values.iter().map(|v| (LINK, v.parse().unwrap())).collect();
+            link(&headers).unwrap()
+        };
+        assert_eq!(next(&["</a>; rel=\"self\"", "</b?x=1,2>; rel=\"next\""]).as_deref(), Some("/b?x=1,2"));
+        assert_eq!(
+            next(&["</a>; rel=\"prev\", </b>; rel=\"next\", </c>; rel=\"last\""]).as_deref(),
+            Some("/b")
+        );
+        assert_eq!(next(&["</a>; title=\"x\"; rel=\"prev next\""]).as_deref(), Some("/a"));
+        assert_eq!(next(&["</a>; rel=next"]).as_deref(), Some("/a"));
+        assert_eq!(next(&["</a>; rel=\"nextish\""]), None);
+        assert_eq!(next(&["<", "nonsense", "</a>"]), None);
+        assert_eq!(next(&[]), None);
+    }
+}
