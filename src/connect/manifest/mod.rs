@@ -3,6 +3,7 @@
 //! The manifest is data only. It is read strictly: an unknown key or a value of the wrong type is an error that
 //! names the file, the line and the column.
 
+mod check;
 pub mod http;
 pub mod ldap;
 pub mod sql;
@@ -257,6 +258,9 @@ impl Manifest {
             }
             seen.push(&shape.name);
             shape.check().map_err(|message| format!("shape `{}`: {message}", shape.name))?;
+        }
+        if let Some(http) = &self.http {
+            check::http(self, http)?;
         }
         let mut names = Vec::new();
         for spec in &self.settings {
