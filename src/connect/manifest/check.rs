@@ -46,12 +46,14 @@ fn check(manifest: &Manifest, http: &Http, before: &[Step], step: &Step) -> Resu
     let mut rest = step.path.as_str();
     while let Some((_, after)) = rest.split_once('{') {
         let (name, behind) = after.split_once('}').ok_or("`path` has `{` without `}`")?;
-        if !step.values.contains_key(name) {
+        if !step.values.contains_key(name.trim_start_matches('+')) {
             return Err(format!("`path` has `{{{name}}}`, which is not among `values`"));
         }
         rest = behind;
     }
-    if let Some(name) = step.values.keys().find(|name| !step.path.contains(&format!("{{{name}}}"))) {
+    if let Some(name) = step.values.keys().find(|name| {
+        !step.path.contains(&format!("{{{name}}}")) && !step.path.contains(&format!("{{+{name}}}"))
+    }) {
         return Err(format!("`values` has `{name}`, which is not in `path`"));
     }
     if !step.body.is_empty() && !step.form.is_empty() {
@@ -78,7 +80,7 @@ fn made_for(manifest: &Manifest, before: &[Step], step: &Step) -> Result<(), Str
     match &step.for_each {
         None if step.attach.is_some()
             || step.batch.is_some()
-            || step.only.is_some()
+            || !step.only.is_empty()
             || step.distinct.is_some() =>
         {
             return Err("`attach`, `batch`, `only` and `distinct` need `for_each`".to_owned());
@@ -117,6 +119,9 @@ fn made_for(manifest: &Manifest, before: &[Step], step: &Step) -> Result<(), Str
         if step.distinct.is_some() {
             return Err("`distinct` and `attach` exclude each other".to_owned());
         }
+    }
+    if step.deep && (step.for_each.is_none() || step.attach.is_some() || step.batch.is_some()) {
+        return Err("`deep` needs `for_each`, and neither `attach` nor `batch`".to_owned());
     }
     if step.batch.is_some() && !step.carry.is_empty() {
         return Err("`carry` and `batch` exclude each other: there are several rows to carry from".to_owned());

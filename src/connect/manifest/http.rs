@@ -133,7 +133,7 @@ pub struct Limits {
     /// Whether 403 means *too much* where `remaining` is 0 or there is a `Retry-After`. (429 and 503 always do.)
     #[serde(default)]
     pub forbidden_when_exhausted: bool,
-    /// Codes of errors, at these pointers of the body of a 400, that mean *too much* (`Throttling` of AWS).
+    /// Words in the body of a 4xx that mean *too much* (`Throttling` of AWS, `secondary rate limit` of GitHub).
     #[serde(default)]
     pub codes: Vec<String>,
 }
@@ -169,7 +169,7 @@ pub struct Step {
     /// The base it goes to.
     #[serde(default)]
     pub base: Option<String>,
-    /// The path, `/groups/{id}/members` say.
+    /// The path, `/groups/{id}/members` say. The value of `{+name}` keeps its slashes: it is itself a path.
     pub path: String,
     /// What the names in the path stand for.
     #[serde(default)]
@@ -189,9 +189,12 @@ pub struct Step {
     /// Made once for each row of this step, or once for each item of a setting.
     #[serde(default)]
     pub for_each: Option<ForEach>,
-    /// Only for rows of that step like this.
+    /// Only for rows of that step like this, or like all of these.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub only: Vec<Only>,
+    /// Made for its own rows too, and for theirs, until none gives any: a tree.
     #[serde(default)]
-    pub only: Option<Only>,
+    pub deep: bool,
     /// Only once for each value at this pointer.
     #[serde(default)]
     pub distinct: Option<String>,
@@ -212,10 +215,14 @@ pub struct Step {
     /// no rows.
     #[serde(default = "document")]
     pub rows: String,
+    /// What of each row is set aside: pointers. All of it when empty.
+    #[serde(default)]
+    pub take: Vec<String>,
     /// The array at `rows` must be there: an answer without it is not understood.
     #[serde(default)]
     pub must: bool,
-    /// Keys of the first answer that the map sees in `$head`.
+    /// Keys of the first answer that the map sees in `$head`, beside `_whole`: the names of the steps that were asked and
+    /// read to their end.
     #[serde(default)]
     pub head: Vec<String>,
     /// How one gets from page to page.
@@ -243,6 +250,20 @@ pub struct Step {
     /// Whether an unchanged answer need not be sent again (`ETag`).
     #[serde(default)]
     pub conditional: bool,
+}
+
+/// One, or a list.
+fn one_or_many<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany<T> {
+        One(T),
+        Many(Vec<T>),
+    }
+    Ok(match OneOrMany::deserialize(d)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    })
 }
 
 fn document() -> String {
@@ -446,12 +467,14 @@ pub enum Incremental {
     Since {
         /// What a row is known by: pointers.
         key: Vec<String>,
-        /// The pointer to the time of its last change.
-        at: String,
+        /// The pointer to the time of its last change; of several, the latest counts.
+        #[serde(deserialize_with = "one_or_many")]
+        at: Vec<String>,
         /// How much further back is asked, for rows that become visible late.
         #[serde(default = "ten_minutes")]
         overlap: Duration,
-        /// Rows with an older time are let go (events).
+        /// Rows with an older time are let go. This is for events, which never change: they are not asked for anew when
+        /// everything else is, since the product may not have them any more.
         #[serde(default)]
         keep: Option<Duration>,
         /// The product cannot be asked since when, but sends the newest first: no further page once an older row came.

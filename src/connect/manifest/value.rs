@@ -60,6 +60,8 @@ pub enum TimeAs {
     /// RFC 3339 in UTC, whole seconds.
     #[default]
     Rfc3339,
+    /// RFC 3339 in UTC with milliseconds, `2026-06-01T00:00:00.000Z`.
+    Rfc3339Millis,
     /// `2026-06-01 00:00:00` in UTC.
     Blank,
     /// `2026-06-01`.

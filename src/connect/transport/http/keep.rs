@@ -71,6 +71,8 @@ pub(super) struct Keep {
     old_answers: BTreeMap<String, Kept>,
     new_answers: BTreeMap<String, Kept>,
     answer_bytes: u64,
+    /// Everything but events is asked anew.
+    full: bool,
     /// A number that no file there has yet.
     generation: u64,
 }
@@ -100,7 +102,7 @@ impl Keep {
         let generations = state.steps.values().filter_map(|s| s.rows.as_ref()).chain(&state.answers);
         keep.generation = generations.filter_map(|sealed| number(&sealed.file)).max().unwrap_or(0) + 1;
         let fresh = state.full_at.and_then(|at| now.since(at)).is_some_and(|age| age < full_every);
-        if state.version != VERSION || state.fingerprint != fingerprint || !fresh {
+        if state.version != VERSION || state.fingerprint != fingerprint {
             return keep;
         }
         let whole = state.steps.values().filter_map(|s| s.rows.as_ref()).all(|s| is_whole(&folder, s));
@@ -109,19 +111,27 @@ impl Keep {
             return keep;
         }
         keep.old_answers = state.answers.as_ref().and_then(|s| answers(&folder, s)).unwrap_or_default();
-        keep.new.full_at = state.full_at;
+        keep.full = !fresh;
+        if fresh {
+            keep.new.full_at = state.full_at;
+        }
         keep.old = state;
         keep
     }
 
     /// The time of the latest row of a unit of a step, as of the last pull.
-    pub fn latest(&self, step: &str, unit: &str) -> Option<Instant> {
-        self.old.steps.get(step)?.latest.get(unit).copied()
+    pub fn latest(&self, step: &str, events: bool, unit: &str) -> Option<Instant> {
+        self.old(step, events)?.latest.get(unit).copied()
+    }
+
+    /// What is known of a step that is not asked anew.
+    fn old(&self, step: &str, events: bool) -> Option<&StepState> {
+        self.old.steps.get(step).filter(|_| events || !self.full)
     }
 
     /// The address that gives the changes of a step.
     pub fn link(&self, step: &str) -> Option<&str> {
-        self.old.steps.get(step)?.link.as_deref()
+        self.old(step, false)?.link.as_deref()
     }
 
     /// An answer of the last pull.
@@ -137,13 +147,14 @@ impl Keep {
         }
     }
 
-    /// The rows of a step: those of the last pull, to which the new ones are added. `anew` leaves out the old ones.
+    /// The rows of a step: those of the last pull, to which the new ones are added. `anew` leaves out the old ones; events
+    /// stay when everything else is asked anew.
     ///
     /// # Errors
     /// When there is no room for temporary files.
-    pub fn rows(&self, step: &str, anew: bool) -> io::Result<Rows> {
+    pub fn rows(&self, step: &str, events: bool, anew: bool) -> io::Result<Rows> {
         let mut rows = Rows::new(step)?;
-        let old = self.old.steps.get(step).filter(|_| !anew);
+        let old = self.old(step, events).filter(|_| !anew);
         if let (Some(folder), Some(sealed)) = (&self.folder, old.and_then(|s| s.rows.as_ref())) {
             let file = zstd::Decoder::new(File::open(folder.join(&sealed.file))?)?;
             for line in BufReader::new(file).lines() {

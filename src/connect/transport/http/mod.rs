@@ -7,7 +7,7 @@
 //!                 └── page: the next one, or the end
 //! ```
 //!
-//! - [`run`]: which requests are made, for which rows, and where their rows go.
+//! - [`run`]: which requests are made, for which rows; [`unit`]: one of them, page after page; [`rows`]: where its rows go.
 //! - [`value`], [`request`]: what stands in a request.
 //! - [`ask`], [`limits`], [`auth`]: sending it until it is answered, as slowly as the product wants.
 //! - [`answer`], [`page`]: what an answer says, and how it goes on.
@@ -23,8 +23,10 @@ mod keep;
 mod limits;
 mod page;
 mod request;
+mod rows;
 mod run;
 mod site;
+mod unit;
 mod value;
 
 use std::cell::{Cell, RefCell};
@@ -139,6 +141,7 @@ fn prepared<'a>(ask: &Ask<'a>, site: &Site) -> Result<Run<'a>, PullError> {
         refused: RefCell::new(BTreeMap::new()),
         delta_link: RefCell::new(None),
         anew: RefCell::new(BTreeSet::new()),
+        partial: RefCell::new(BTreeSet::new()),
         over: Cell::new(false),
     })
 }

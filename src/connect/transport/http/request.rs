@@ -206,16 +206,23 @@ fn path(step: &Step, context: &Context<'_>) -> Result<String, String> {
     let mut rest = step.path.as_str();
     while let Some((before, after)) = rest.split_once('{') {
         let (name, behind) = after.split_once('}').ok_or("`path`: `{` without `}`")?;
+        let (name, whole) = name.strip_prefix('+').map_or((name, false), |name| (name, true));
         let text =
             step.values.get(name).ok_or_else(|| format!("`path`: `{{{name}}}` is not among `values`"))?;
         let value = context.value(text)?;
         let value =
             value.as_ref().and_then(plain).ok_or_else(|| format!("there is no `{name}` to ask for"))?;
-        if value == "." || value == ".." {
-            return Err(format!("`{name}` is `{value}`, which is no name that can be asked for"));
-        }
         out.push_str(before);
-        out.extend(utf8_percent_encode(&value, SEGMENT));
+        // What keeps its slashes is encoded part by part.
+        for (number, part) in value.split(|c| whole && c == '/').enumerate() {
+            if matches!(part, "." | "..") || whole && part.is_empty() {
+                return Err(format!("`{name}` is `{value}`, which is no name that can be asked for"));
+            }
+            if number > 0 {
+                out.push('/');
+            }
+            out.extend(utf8_percent_encode(part, SEGMENT));
+        }
         rest = behind;
     }
     out.push_str(rest);

@@ -109,6 +109,9 @@ impl Context<'_> {
         let whole = Instant::from_unix_ms(ms.div_euclid(1000) * 1000).to_string();
         match format {
             TimeAs::Rfc3339 => Value::String(whole),
+            TimeAs::Rfc3339Millis => {
+                Value::String(format!("{}.{:03}Z", whole.trim_end_matches('Z'), ms.rem_euclid(1000)))
+            }
             TimeAs::Blank => Value::String(whole.replace('T', " ").trim_end_matches('Z').to_owned()),
             TimeAs::Date => Value::String(whole.chars().take(10).collect()),
             TimeAs::EpochSeconds => Value::from(ms.div_euclid(1000)),

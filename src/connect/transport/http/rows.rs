@@ -1,0 +1,131 @@
+//! What is done with rows between a product and the map: which are asked about, what is kept of them, where they go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::value::plain;
+use crate::connect::dates::{self, Reading};
+use crate::connect::manifest::http::{Attach, Incremental, Only, Step};
+use crate::connect::record::canonical;
+use crate::model::Instant;
+
+/// Are its rows events, which stay what they are?
+pub(super) fn is_of_events(step: &Step) -> bool {
+    matches!(&step.incremental, Some(Incremental::Since { keep: Some(_), .. }))
+}
+
+/// Neither null nor false nor empty.
+pub(super) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(object) => !object.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    }
+}
+
+pub(super) fn chosen(only: &[Only], row: &Value) -> bool {
+    only.iter().all(|only| {
+        let value = row.pointer(&only.at).unwrap_or(&Value::Null);
+        if only.is_not.contains(value) {
+            return false;
+        }
+        if only.is.is_empty() {
+            !only.is_not.is_empty() || says_something(value)
+        } else {
+            only.is.contains(value)
+        }
+    })
+}
+
+pub(super) fn is_new(step: &Step, row: &Value, seen: &mut BTreeSet<String>) -> bool {
+    let Some(pointer) = &step.distinct else { return true };
+    row.pointer(pointer).is_some_and(|value| seen.insert(canonical(value)))
+}
+
+/// Keeps of a row what is set aside.
+pub(super) fn pick(step: &Step, row: &mut Value) {
+    if step.take.is_empty() || !row.is_object() {
+        return;
+    }
+    let mut kept = Value::Object(Map::new());
+    for pointer in step.take.iter().map(String::as_str).chain(["/_from"]) {
+        let Some(value) = row.pointer(pointer).cloned() else { continue };
+        let mut slot = &mut kept;
+        for key in pointer.split('/').skip(1) {
+            let Value::Object(object) = slot else { break };
+            let key = key.replace("~1", "/").replace("~0", "~");
+            slot = object.entry(key).or_insert_with(|| Value::Object(Map::new()));
+        }
+        *slot = value;
+    }
+    *row = kept;
+}
+
+/// Puts what of the parent is carried into its rows.
+pub(super) fn carry(step: &Step, parent: &Value, rows: &mut [Value]) {
+    if step.carry.is_empty() {
+        return;
+    }
+    let from: Map<String, Value> = step
+        .carry
+        .iter()
+        .map(|(name, pointer)| (name.clone(), parent.pointer(pointer).cloned().unwrap_or_default()))
+        .collect();
+    for row in rows {
+        if !row.is_object() {
+            *row = json!({ "value": row.take() });
+        }
+        if let Value::Object(row) = row {
+            row.insert("_from".to_owned(), Value::Object(from.clone()));
+        }
+    }
+}
+
+/// Puts rows into those they were asked for.
+pub(super) fn insert(child: &Step, attach: &Attach, part: &[usize], got: Vec<Value>, rows: &mut [Value]) {
+    let (Some(own), Some(of_parent)) = (&attach.row, &attach.parent) else {
+        let value = if child.rows == "document" {
+            got.into_iter().next().unwrap_or_default()
+        } else {
+            Value::Array(got)
+        };
+        if let Some(Value::Object(row)) = part.first().and_then(|index| rows.get_mut(*index)) {
+            row.insert(attach.key.clone(), value);
+        }
+        return;
+    };
+    let mut by: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for row in got {
+        if let Some(key) = row.pointer(own).and_then(plain) {
+            by.entry(key).or_default().push(row);
+        }
+    }
+    for index in part {
+        let Some(row) = rows.get_mut(*index) else { continue };
+        let key = row.pointer(of_parent).and_then(plain);
+        let mine = key.and_then(|key| by.get(&key).cloned()).unwrap_or_default();
+        if let Value::Object(row) = row {
+            row.insert(attach.key.clone(), Value::Array(mine));
+        }
+    }
+}
+
+/// The latest time at these pointers of a row, in whichever way products write it.
+pub(super) fn time_at(row: &Value, pointers: &[String]) -> Option<Instant> {
+    pointers.iter().filter_map(|pointer| time(row.pointer(pointer)?)).max()
+}
+
+pub(super) fn time(value: &Value) -> Option<Instant> {
+    let text = match value {
+        Value::String(text) => {
+            let reading = Reading { patterns: None, zone: Some("UTC"), order: None };
+            dates::instant(text, &reading).ok()?
+        }
+        Value::Number(number) => dates::epoch(number.as_f64()?).ok()?,
+        _ => return None,
+    };
+    Instant::parse(&text).ok()
+}

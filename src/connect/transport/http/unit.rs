@@ -1,0 +1,271 @@
+//! One unit of a step: its request, page after page, and what belongs into its rows.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use reqwest::header::{ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, LINK};
+use serde_json::Value;
+
+use super::answer::{self, Page};
+use super::ask::{Reply, Trouble};
+use super::auth::Signing;
+use super::keep::Kept;
+use super::page::{Next, Pages, same_product};
+use super::request::Made;
+use super::rows::{carry, chosen, insert, is_of_events, pick, says_something, time_at};
+use super::run::{Place, Run, Unit};
+use super::value::{Context, plain};
+use crate::connect::manifest::http::{ForEach, Incremental, Step};
+use crate::connect::map::sha256;
+use crate::model::{Duration, Instant};
+
+/// A future of this pull, which stays on its thread.
+type Local<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
+
+impl Run<'_> {
+    /// One unit of a step, page after page.
+    pub(super) fn unit<'f>(
+        &'f self,
+        step: &'f Step,
+        unit: &'f Unit,
+        head: &'f RefCell<Value>,
+        take: &'f dyn Fn(Vec<Value>) -> Result<(), Trouble>,
+    ) -> Local<'f, Result<(), Trouble>> {
+        Box::pin(async move {
+            let place = self.place(step).map_err(Trouble::Refused)?;
+            let since = self.since(step, &unit.name);
+            let context = Context {
+                settings: self.settings,
+                rows: &unit.rows,
+                now: self.now,
+                since,
+                page_size: self.page_size,
+            };
+            let mut made = Made::new(self.http, step, &place.url, &context).map_err(Trouble::Refused)?;
+            if let Some(Incremental::Delta { .. }) = &step.incremental
+                && !self.anew.borrow().contains(&step.name)
+                && let Some(link) = self.keep.borrow().link(&step.name)
+                && let Some(link) = same_product(&made, link)
+            {
+                made = made.at(link);
+            }
+            let texts = step.query.values().chain(step.body.values()).chain(step.form.values());
+            let mut pages = Pages::new(&step.page, made, context.asked_size(texts));
+            let mut next = pages.first();
+            loop {
+                let reply = self.ready(step, &next, place).await?;
+                if step.nothing.contains(&reply.status) {
+                    return Ok(());
+                }
+                let mut page = answer::read(step, &reply.headers, &reply.body).map_err(Trouble::Refused)?;
+                self.look_at(step, &page, head);
+                let after = pages.next(&reply, &page);
+                let mut rows = std::mem::take(&mut page.rows);
+                let count = rows.len() as u64;
+                self.asker.rows.set(self.asker.rows.get() + count);
+                if unit.rows.len() == 1
+                    && let Some(parent) = unit.rows.first()
+                {
+                    carry(step, parent, &mut rows);
+                }
+                let old = self.is_behind(step, since, &rows);
+                rows.iter_mut().for_each(|row| pick(step, row));
+                self.enrich(step, &mut rows).await?;
+                take(rows)?;
+                if self.over.get() {
+                    break;
+                }
+                match after {
+                    Next::Page(more) if !old => next = *more,
+                    Next::Page(_) | Next::End => break,
+                    Next::Broken(why) => return Err(Trouble::Refused(why)),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Newest first, and an older row came: what follows was read by an earlier pull.
+    fn is_behind(&self, step: &Step, since: Option<Instant>, rows: &[Value]) -> bool {
+        let Some(Incremental::Since { at, newest_first: true, .. }) = &step.incremental else { return false };
+        since.is_some_and(|since| rows.iter().any(|row| time_at(row, at).is_some_and(|at| at < since)))
+    }
+
+    /// Since when changes are asked for.
+    fn since(&self, step: &Step, unit: &str) -> Option<Instant> {
+        let Some(Incremental::Since { overlap, .. }) = &step.incremental else { return None };
+        let latest = self.keep.borrow().latest(&step.name, is_of_events(step), unit)?;
+        Some(latest.minus(*overlap))
+    }
+
+    pub(super) fn place(&self, step: &Step) -> Result<&Place, String> {
+        let place = match &step.base {
+            Some(base) => self.places.get(base),
+            None => self.places.get("main").or_else(|| self.places.values().next()),
+        };
+        place.ok_or_else(|| format!("there is no address `{}`", step.base.as_deref().unwrap_or("main")))
+    }
+
+    /// What an answer says beside its rows.
+    fn look_at(&self, step: &Step, page: &Page, head: &RefCell<Value>) {
+        for pointer in &step.warnings {
+            if let Some(said) = page.document.pointer(pointer).filter(|v| says_something(v)) {
+                let said = self.asker.web.hidden.safe(&said.to_string(), None);
+                self.doubt(step, &format!("the product warns: {said}"));
+            }
+        }
+        if let Some(Incremental::Delta { link, .. }) = &step.incremental
+            && let Some(Value::String(link)) = page.document.pointer(link)
+        {
+            self.delta_link.replace(Some(link.clone()));
+        }
+        if !step.head.is_empty() && head.borrow().is_null() {
+            let of = |key: &String| Some((key.clone(), page.document.get(key)?.clone()));
+            *head.borrow_mut() = Value::Object(step.head.iter().filter_map(of).collect());
+        }
+    }
+
+    /// Asks until the answer is ready, and uses an answer that has not changed.
+    async fn ready(&self, step: &Step, made: &Made, place: &Place) -> Result<Reply, Trouble> {
+        let signing = Signing { service: &place.service, region: &place.region };
+        let Some(poll) = &step.poll else { return self.conditional(step, made, &signing).await };
+        let wait = |d: Duration| std::time::Duration::from_millis(d.ms().unsigned_abs());
+        let mut waited = std::time::Duration::ZERO;
+        loop {
+            let reply = self.asker.ask(step, made, &signing).await?;
+            let said = answer::read(
+                &Step { rows: "document".to_owned(), ..step.clone() },
+                &reply.headers,
+                &reply.body,
+            );
+            let said = said.map_err(Trouble::Refused)?.document.pointer(&poll.at).and_then(plain);
+            let said = said.unwrap_or_default();
+            if poll.until.contains(&said) {
+                return Ok(reply);
+            }
+            if !poll.going.contains(&said) {
+                let said = self.asker.web.hidden.safe(&said, None);
+                return Err(Trouble::Refused(format!("the job it waits for ended as `{said}`")));
+            }
+            if waited >= wait(poll.within) {
+                return Err(Trouble::Refused(format!(
+                    "the job it waits for is `{said}` after {}",
+                    poll.within
+                )));
+            }
+            waited += wait(poll.every);
+            self.asker.pause(step, wait(poll.every), "the product prepares its answer").await?;
+        }
+    }
+
+    async fn conditional(&self, step: &Step, made: &Made, signing: &Signing<'_>) -> Result<Reply, Trouble> {
+        if !step.conditional {
+            return self.asker.ask(step, made, signing).await;
+        }
+        let known = sha256(made.known_by().as_bytes());
+        let kept = self.keep.borrow().answer(&known).cloned();
+        let mut asked = made.clone();
+        if let Some(etag) = kept.as_ref().and_then(|k| HeaderValue::from_str(&k.etag).ok()) {
+            asked = asked.header(IF_NONE_MATCH, etag);
+        }
+        let mut reply = self.asker.ask(step, &asked, signing).await?;
+        if reply.status == 304 {
+            let kept =
+                kept.ok_or_else(|| Trouble::Refused("it says `not modified`, and was not asked".to_owned()))?;
+            reply.status = 200;
+            reply.body = kept.body.clone().into_bytes();
+            reply.headers.remove(LINK);
+            for link in &kept.links {
+                if let Ok(link) = HeaderValue::from_str(link) {
+                    reply.headers.append(LINK, link);
+                }
+            }
+            self.keep.borrow_mut().keep_answer(known, kept);
+        } else if let Some(etag) = text(&reply, &ETAG)
+            && let Ok(body) = String::from_utf8(reply.body.clone())
+        {
+            let links = reply.headers.get_all(LINK).iter().filter_map(|v| v.to_str().ok().map(str::to_owned));
+            let kept = Kept { etag, links: links.collect(), body };
+            self.keep.borrow_mut().keep_answer(known, kept);
+        }
+        Ok(reply)
+    }
+
+    /// Fetches what belongs into these rows.
+    pub(super) fn enrich<'f>(
+        &'f self,
+        step: &'f Step,
+        rows: &'f mut Vec<Value>,
+    ) -> Local<'f, Result<(), Trouble>> {
+        Box::pin(async move {
+            for child in &self.http.steps {
+                let (Some(attach), Some(ForEach::Step(parent))) = (&child.attach, &child.for_each) else {
+                    continue;
+                };
+                if *parent != step.name || !self.wanted(child) {
+                    continue;
+                }
+                let chosen: Vec<usize> = rows
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(index, row)| chosen(&child.only, row).then_some(index))
+                    .collect();
+                let head = RefCell::new(Value::Null);
+                let units: Vec<(Vec<usize>, Unit)> = chosen
+                    .chunks(child.batch.unwrap_or(1).max(1))
+                    .map(|part| {
+                        let rows = part.iter().filter_map(|index| rows.get(*index).cloned()).collect();
+                        (part.to_vec(), Unit { rows, name: String::new() })
+                    })
+                    .collect();
+                let fetched = stream::iter(units).map(|(part, unit)| {
+                    let head = &head;
+                    async move {
+                        let (got, whole) = self.collected(child, &unit, head).await?;
+                        // What is not known is not there: an empty list would say that there is nothing.
+                        Ok((part, (whole || !got.is_empty()).then_some(got)))
+                    }
+                });
+                let fetched: Vec<Result<_, Trouble>> = fetched.buffered(self.concurrency).collect().await;
+                for unit in fetched {
+                    let (part, got) = unit?;
+                    if let Some(got) = got {
+                        insert(child, attach, &part, got, rows);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Asks one thing, as `config check --live` does.
+    ///
+    /// # Errors
+    /// Why it is not answered.
+    pub async fn probe(&self) -> Result<(), Trouble> {
+        let named = self.http.probe.as_ref();
+        let first = self.http.steps.iter().find(|step| match named {
+            Some(name) => step.name == *name,
+            None => step.for_each.is_none() && self.wanted(step),
+        });
+        let Some(step) = first else { return Ok(()) };
+        let place = self.place(step).map_err(Trouble::Refused)?;
+        let context =
+            Context { settings: self.settings, rows: &[], now: self.now, since: None, page_size: Some(1) };
+        let made = Made::new(self.http, step, &place.url, &context).map_err(Trouble::Refused)?;
+        let made = Pages::new(&step.page, made, Some(1)).first();
+        let signing = Signing { service: &place.service, region: &place.region };
+        let reply = self.asker.ask(step, &made, &signing).await?;
+        if step.nothing.contains(&reply.status) {
+            return Ok(());
+        }
+        answer::read(step, &reply.headers, &reply.body).map(drop).map_err(Trouble::Refused)
+    }
+}
+
+fn text(reply: &Reply, name: &HeaderName) -> Option<String> {
+    reply.headers.get(name)?.to_str().ok().map(str::to_owned)
+}
