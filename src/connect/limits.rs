@@ -98,3 +98,18 @@ pub const MAX_HELD_RECORDS: usize = 5_000_000;
 
 /// Bytes of answers that are kept to be asked for with `If-None-Match`: 64 MiB for one source.
 pub const MAX_KEPT_ANSWER_BYTES: u64 = 64 << 20;
+
+/// Bytes that grants and what includes what may take in memory (see `inherit` in a manifest), as estimated by
+/// [`super::inherit`]: 1 GiB. That is some ten million memberships of a million accounts where one row of the product
+/// lists the groups of an account, and about three million where each is a row of its own with its own evidence.
+pub const MAX_INHERIT_BYTES: u64 = 1 << 30;
+
+/// Entitlements that may be held through one: 100,000.
+pub const MAX_REACH: usize = 100_000;
+
+/// Grants that may rest on others, in one pull: 20 million.
+pub const MAX_INHERITED: u64 = 20_000_000;
+
+/// Steps between an account and what it holds through others. Groups nest less than ten deep where a person has to
+/// understand them.
+pub const MAX_PATH_STEPS: usize = 64;

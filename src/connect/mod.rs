@@ -4,14 +4,15 @@
 //! `README.md` (its page) and fixtures (its exam). The engine here knows no product. A pull goes
 //!
 //! ```text
-//! file ─ archive ─ encoding ─ recognise ─ rows ─ map.jq ─ merge ─ record ─ JSONL
-//!        gz zst zip  UTF-8 …    shape      JSON             parts    stamp, validate
+//! file ─ archive ─ encoding ─ recognise ─ rows ─ map.jq ─ merge ─ inherit ─ record ─ JSONL
+//!        gz zst zip  UTF-8 …    shape      JSON             parts   groups    stamp, validate
 //! ```
 //!
 //! - [`manifest`], [`settings`], [`catalog`]: what there is and what a site said about it.
 //! - [`decode`]: bytes to rows, streaming, with the limits of [`limits`].
 //! - [`map`]: jq with a few functions of our own; [`dates`] reads times. Where rows need what rows of another table say,
 //!   it runs twice ([`map::Links`]).
+//! - [`inherit`]: what is held through groups and roles, from who holds them and what they include.
 //! - [`pull`]: puts it together.
 
 pub mod catalog;
@@ -19,6 +20,7 @@ pub mod dates;
 pub mod decode;
 pub mod error;
 mod feed;
+pub mod inherit;
 pub mod job;
 pub mod limits;
 pub mod manifest;

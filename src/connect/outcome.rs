@@ -7,7 +7,9 @@
 //!   file).
 //! - `{"type":"covers","systems":[…],"types":[…]}`: what the export speaks of, though no record of it may be there.
 //! - `{"type":"part",…}`: see [`merge`](super::merge).
+//! - `{"type":"includes",…}`: whoever holds the one also holds the other; see [`inherit`](super::inherit).
 
+use super::inherit;
 use super::record::{self, Stamp};
 use serde_json::{Map, Value};
 
@@ -17,6 +19,8 @@ pub(super) enum Outcome {
     Record(Map<String, Value>, String),
     /// A part of a record.
     Part(Map<String, Value>),
+    /// What includes what, well formed.
+    Edge(Map<String, Value>),
     /// The pull is not complete.
     Reason(String),
     /// The pull is not complete unless something of this key is seen.
@@ -72,6 +76,10 @@ impl Outcome {
                 }
             }
             "part" => found.push(Self::Part(result)),
+            "includes" => {
+                inherit::check(&result)?;
+                found.push(Self::Edge(result));
+            }
             "snapshot" if row.maps => {
                 return Err("the map made a `snapshot`: the pull writes that itself".to_owned());
             }

@@ -4,6 +4,7 @@ use super::catalog::Connector;
 use super::decode::{self, Row, archive};
 use super::error::PullError;
 use super::feed::{self, Feed};
+use super::inherit::Inherit;
 use super::limits::{MAX_LISTED_REJECTS, MAX_RECORDS_PER_ROW};
 use super::map::{Links, is_link, sha256};
 use super::merge::Held;
@@ -139,6 +140,7 @@ fn pull_feeds(
         stamp: Stamp { source: options.source.clone(), taken_at: options.taken_at.clone() },
         runner,
         held: Held::new(&connector.manifest.merge),
+        inherit: connector.manifest.inherit.then(Inherit::default),
         bad: BTreeSet::new(),
         current: 0,
         systems: BTreeSet::new(),
@@ -161,7 +163,7 @@ fn pull_feeds(
         pull.current = number;
         pull.input(feed, settings, progress)?;
     }
-    pull.finish()
+    pull.finish(progress)
 }
 
 /// The state of a pull.
@@ -171,6 +173,8 @@ struct Pull<'p> {
     stamp: Stamp,
     runner: Runner,
     held: Held,
+    /// What is held through others, where the connector says so.
+    inherit: Option<Inherit>,
     /// Rows that were bad in the first run, by number of the input and place in it: bad once is counted once.
     bad: BTreeSet<(usize, u64)>,
     /// Number of the input being read.
@@ -310,9 +314,9 @@ impl Pull<'_> {
         for result in results {
             Outcome::read(result, &stamp, &mut found).map_err(bad)?;
         }
-        // Parts first: one that is wrong must not leave half of its row handed on.
+        // Parts and edges first: one that is wrong must not leave half of its row handed on.
         let (parts, others): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|outcome| matches!(outcome, Outcome::Part(_)));
+            found.into_iter().partition(|outcome| matches!(outcome, Outcome::Part(_) | Outcome::Edge(_)));
         for outcome in parts.into_iter().chain(others) {
             self.take(outcome).map_err(|error| match error {
                 Taken::Bad(message) => bad(message),
@@ -337,6 +341,15 @@ impl Pull<'_> {
             Outcome::Covers(system) => drop(self.systems.insert(system)),
             Outcome::Provides(kind) => drop(self.provides.insert(kind)),
             Outcome::Part(part) => self.held.part(part).map_err(Taken::Bad)?,
+            Outcome::Edge(edge) => match &mut self.inherit {
+                Some(inherit) => inherit.edge(&edge),
+                None => {
+                    return Err(Taken::Bad(
+                        "the map made an `includes`, and the manifest does not say `inherit = true`"
+                            .to_owned(),
+                    ));
+                }
+            },
             Outcome::Record(record, line) => {
                 let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
                 if kind == "snapshot" {
@@ -353,11 +366,23 @@ impl Pull<'_> {
                 if self.held.holds(kind) {
                     self.held.record(record).map_err(Taken::Bad)?;
                 } else {
-                    self.emit(&line).map_err(Taken::Lost)?;
+                    self.whole(&record, &line).map_err(Taken::Lost)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Hands on a record that nothing is joined to any more, and keeps what is needed of it for what is held through it.
+    fn whole(&mut self, record: &Map<String, Value>, line: &str) -> Result<(), PullError> {
+        if let Some(inherit) = &mut self.inherit {
+            match record.get("type").and_then(Value::as_str) {
+                Some("grant") => inherit.grant(record),
+                Some("entitlement") if inherit.entitlement(record, line) => return Ok(()),
+                _ => {}
+            }
+        }
+        self.emit(line)
     }
 
     fn emit(&mut self, line: &str) -> Result<(), PullError> {
@@ -371,7 +396,7 @@ impl Pull<'_> {
         }
     }
 
-    fn finish(mut self) -> Result<PullSummary, PullError> {
+    fn finish(mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<PullSummary, PullError> {
         let (records, orphans) = std::mem::take(&mut self.held).joined();
         self.summary.orphans = orphans;
         for record in records {
@@ -380,7 +405,28 @@ impl Pull<'_> {
                 let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
                 PullError::Connector(format!("a {kind} record is wrong once its parts are joined: {message}"))
             })?;
-            self.emit(&line)?;
+            self.whole(&record, &line)?;
+        }
+        if let Some(inherit) = self.inherit.take() {
+            let reasons = inherit.finish(&mut |system, line| {
+                if let Some(system) = system
+                    && !self.systems.contains(system)
+                {
+                    self.systems.insert(system.to_owned());
+                }
+                if self.summary.records.is_multiple_of(REPORT_EVERY) {
+                    let PullSummary { rows, records, .. } = self.summary;
+                    progress(Progress {
+                        file: "what is held through others",
+                        bytes: 0,
+                        size: 0,
+                        rows,
+                        records,
+                    });
+                }
+                self.emit(line)
+            })?;
+            reasons.into_iter().for_each(|reason| self.reason(reason));
         }
         for (reason, key) in std::mem::take(&mut self.provisos) {
             if !self.seen.contains(&key) {

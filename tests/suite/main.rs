@@ -18,6 +18,7 @@ mod dates;
 mod demo;
 mod engine;
 mod hostile;
+mod inherit;
 mod joins;
 mod life;
 mod lock;

@@ -62,8 +62,8 @@ fn check(manifest: &Manifest, http: &Http, before: &[Step], step: &Step) -> Resu
     if let Some(base) = step.base.as_ref().filter(|base| !http.bases.contains_key(*base)) {
         return Err(format!("`base` names `{base}`, which is not among `bases`"));
     }
-    if step.rows != "document" && !step.rows.is_empty() && !step.rows.starts_with('/') {
-        return Err(format!("`rows` is `{}`: expected a pointer such as `/value`, or `document`", step.rows));
+    if let Some(rows) = step.rows.iter().find(|r| !r.is_empty() && !r.starts_with('/') && *r != "document") {
+        return Err(format!("`rows` is `{rows}`: expected a pointer such as `/value`, or `document`"));
     }
     if let Some(when) = step.when.as_ref().filter(|when| manifest.setting(&when.setting).is_none()) {
         return Err(format!("`when` names `{}`, which is no setting", when.setting));

@@ -211,10 +211,10 @@ pub struct Step {
     /// What the answer is written in.
     #[serde(default)]
     pub format: Answer,
-    /// Where the rows are: a pointer to an array (`` for the answer itself), or `document`. An array that is not there has
-    /// no rows.
-    #[serde(default = "document")]
-    pub rows: String,
+    /// Where the rows are: pointers to arrays (`` for the answer itself), one behind the other; or `document` for the whole
+    /// answer as one. An array that is not there has no rows; an object that stands in the place of one is one row.
+    #[serde(default = "document", deserialize_with = "one_or_many")]
+    pub rows: Vec<String>,
     /// What of each row is set aside: pointers. All of it when empty.
     #[serde(default)]
     pub take: Vec<String>,
@@ -266,8 +266,16 @@ fn one_or_many<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(d: D) -> R
     })
 }
 
-fn document() -> String {
-    "document".to_owned()
+fn document() -> Vec<String> {
+    vec!["document".to_owned()]
+}
+
+impl Step {
+    /// Is the whole answer one row?
+    #[must_use]
+    pub fn is_document(&self) -> bool {
+        self.rows.iter().any(|rows| rows == "document")
+    }
 }
 
 /// HTTP methods that change nothing, and POST, which asks where a question is long.

@@ -34,20 +34,24 @@ pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<Page
         }
         Answer::Csv => return Ok(Page { document: Value::Null, rows: csv(body)? }),
     };
-    if step.rows == "document" {
+    if step.is_document() {
         return Ok(match document {
             Value::Null => Page::default(),
             document => Page { rows: vec![document.clone()], document },
         });
     }
-    let rows = match document.pointer_mut(&step.rows).map(Value::take) {
-        Some(Value::Array(rows)) => rows,
-        None | Some(Value::Null) if !step.must => Vec::new(),
-        None | Some(Value::Null) => {
-            return Err(format!("there is nothing at `{}` of the answer: expected an array", step.rows));
+    let mut rows = Vec::new();
+    for pointer in &step.rows {
+        match document.pointer_mut(pointer).map(Value::take) {
+            Some(Value::Array(more)) => rows.extend(more),
+            Some(one @ Value::Object(_)) => rows.push(one),
+            None | Some(Value::Null) if !step.must => {}
+            None | Some(Value::Null) => {
+                return Err(format!("there is nothing at `{pointer}` of the answer: expected an array"));
+            }
+            Some(_) => return Err(format!("what is at `{pointer}` of the answer is no array")),
         }
-        Some(_) => return Err(format!("what is at `{}` of the answer is no array", step.rows)),
-    };
+    }
     Ok(Page { document, rows })
 }
 

@@ -87,11 +87,8 @@ pub(super) fn carry(step: &Step, parent: &Value, rows: &mut [Value]) {
 /// Puts rows into those they were asked for.
 pub(super) fn insert(child: &Step, attach: &Attach, part: &[usize], got: Vec<Value>, rows: &mut [Value]) {
     let (Some(own), Some(of_parent)) = (&attach.row, &attach.parent) else {
-        let value = if child.rows == "document" {
-            got.into_iter().next().unwrap_or_default()
-        } else {
-            Value::Array(got)
-        };
+        let value =
+            if child.is_document() { got.into_iter().next().unwrap_or_default() } else { Value::Array(got) };
         if let Some(Value::Object(row)) = part.first().and_then(|index| rows.get_mut(*index)) {
             row.insert(attach.key.clone(), value);
         }

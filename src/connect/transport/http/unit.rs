@@ -137,7 +137,7 @@ impl Run<'_> {
         loop {
             let reply = self.asker.ask(step, made, &signing).await?;
             let said = answer::read(
-                &Step { rows: "document".to_owned(), ..step.clone() },
+                &Step { rows: vec!["document".to_owned()], ..step.clone() },
                 &reply.headers,
                 &reply.body,
             );
