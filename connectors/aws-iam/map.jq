@@ -12,6 +12,8 @@ def join($table; $key; $value): {type: "join", table: $table, key: $key, value: 
 
 def matches($pattern): cf_capture($pattern) != null;
 def one_of(values): . as $this | any(values; . == $this);
+# Rows that were asked for carry the names of the steps that were read to their end.
+def is_live: type == "object" and ._whole != null;
 def items: if type == "array" then .[] elif . == null then empty else . end;
 
 # IAM writes times with an offset in every tool but one: Python's `str` puts a blank where RFC 3339 wants a T.
@@ -124,6 +126,12 @@ def holder_is_high($inline):
   or any($inline | items; .PolicyName as $name | .PolicyDocument | document($name) | admin_like);
 def risk($high): if $high then "high" else "normal" end;
 
+# The services a document allows something of; null where it allows something of all, or all but some.
+def services:
+  [statements | select(.Effect == "Allow")
+    | if .NotAction != null then "*" else .Action | items | split(":")[0] | ascii_downcase end]
+  | if any(.[]; matches("[*?]")) then null else unique end;
+
 # --- trust policies -----------------------------------------------------------------------------------------
 
 def may_assume: any(.Action | items;
@@ -226,13 +234,31 @@ def attached_entitlements($holder; $account):
 
 def grant($base; $entitlement; $since): $base + {type: "grant", entitlement: $entitlement} + ($since | provisioned);
 
+# When each service was last used, where IAM was asked. What it names is an attempt that was authenticated, whether or not
+# it was allowed; a service that was not used is named without a time.
+def service_use($account; $created):
+  (._accessed.GetServiceLastAccessedDetailsResult? // null) as $said
+  | select($said != null and ($said.IsTruncated // false | not) and ($head | is_live))
+  | ([$created, (taken | days_before(400))] | latest) as $tracked
+  | ($said.ServicesLastAccessed | [items | {key: .ServiceNamespace, value: (.LastAuthenticated | instant)}] | from_entries) as $used
+  | {type: "usage", account: $account, native_id: .Arn, tracked_since: $tracked, success: "attempt"} as $usage
+  | (.Arn | account_id | system_id) as $system
+  | ($usage + {system: $system, last_used_at: ([$used[]] | latest), attribution: "account"}),
+    (((.AttachedManagedPolicies | items | {id: (.PolicyArn | policy_id), services: joined("policy"; .PolicyArn)[0].services}),
+      (.UserPolicyList | items
+        | {id: (.PolicyName | inline_id("user"; $account)), services: (.PolicyName as $n | .PolicyDocument | document($n) | services)}))
+     | select(.services != null)
+     | .id as $id
+     | $usage + {system: $system, entitlement: $id, last_used_at: ([$used[.services[]]] | latest), attribution: "service"});
+
 def user_records:
   .Arn as $arn | ($arn | account_id) as $account | ($account | system_id) as $system
   | (.UserName // ($arn | last_segment)) as $name | (.CreateDate | instant) as $created
   | events("user"; $account; $name; $created) as $events
   | {system: $system, account: user_account($arn), native_id: (.UserId // $arn),
      ticket: (.Tags | tag($settings.ticket_tag)), expires_at: (.Tags | tag_instant($settings.expires_tag))} as $base
-  | (.UserPolicyList | inline_entitlements("user"; $name; $system)),
+  | service_use($base.account; $created),
+    (.UserPolicyList | inline_entitlements("user"; $name; $system)),
     attached_entitlements($arn; $account),
     (.AttachedManagedPolicies | items | .PolicyArn as $policy
       | grant($base; $policy | policy_id; $events | attached_since($policy))),
@@ -274,9 +300,11 @@ def group_records:
 
 # What is known of a role's use. No `RoleLastUsed` at all (older tools leave it out) is not known; an empty one
 # is "not within the 400 days IAM keeps".
+# Over the API an empty one is an empty element, of which nothing is left but its name.
 def role_use($created):
-  if .RoleLastUsed == null then null
-  else {last_used_at: (.RoleLastUsed.LastUsedDate | instant),
+  (if .RoleLastUsed == null and has("RoleLastUsed") and ($head | is_live) then {} else .RoleLastUsed end) as $used
+  | if $used == null then null
+  else {last_used_at: ($used.LastUsedDate | instant),
         usage_tracked_since: ([$created, (taken | days_before(400))] | latest)} end;
 
 # The use of a role is not told apart by who assumed it. With one principal it was that one; with several, all
@@ -297,7 +325,8 @@ def role_records:
   | ({system: $system, account: role_account($arn), native_id: (.RoleId // $arn),
       ticket: (.Tags | tag($settings.ticket_tag)), expires_at: (.Tags | tag_instant($settings.expires_tag))}
      + (if $use == null then {} else $use + {use_attribution: "account"} end)) as $base
-  | (.RolePolicyList | inline_entitlements("role"; $name; $system)),
+  | service_use($base.account; $created),
+    (.RolePolicyList | inline_entitlements("role"; $name; $system)),
     attached_entitlements($arn; $account),
     {type: "entitlement", system: $system, id: "role/\($name)", native_id: (.RoleId // $arn),
      aliases: ([$arn] + short_name("role"; $name)), owner: (.Tags | tag($settings.owner_tag)),
@@ -403,7 +432,8 @@ def joins:
       (if kind == "group" then
          join("group"; "\($account)/\(.GroupName // ($arn | last_segment))"; {created: (.CreateDate | instant),
            attached: [.AttachedManagedPolicies | items | .PolicyArn], inline: [.GroupPolicyList | items | .PolicyName]})
-       elif kind == "policy" then join("policy"; $arn; {high: policy_is_high})
+       elif kind == "policy" then
+         join("policy"; $arn; {high: policy_is_high, services: (default_document | document($arn) | services)})
        else empty end)
   end;
 

@@ -327,6 +327,9 @@ pub struct Only {
     /// The values that are not there.
     #[serde(default)]
     pub is_not: Vec<serde_json::Value>,
+    /// Nothing is there.
+    #[serde(default)]
+    pub absent: bool,
 }
 
 /// Where the rows of a step go in the row they were asked for.

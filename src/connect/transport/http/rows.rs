@@ -29,6 +29,9 @@ pub(super) fn says_something(value: &Value) -> bool {
 pub(super) fn chosen(only: &[Only], row: &Value) -> bool {
     only.iter().all(|only| {
         let value = row.pointer(&only.at).unwrap_or(&Value::Null);
+        if only.absent {
+            return value.is_null();
+        }
         if only.is_not.contains(value) {
             return false;
         }
