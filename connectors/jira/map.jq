@@ -134,7 +134,8 @@ def rest_changelog:
   .changelog as $log
   | if $log == null then null
     else
-      (if ($log | type) == "array" then $log else $log.histories // $log.values // $log.changeHistories // [] end) as $entries
+      # In bulk, the entries of an issue come in parts.
+      (if ($log | type) == "array" then [$log[] | if has("changeHistories") then .changeHistories[] else . end] else $log.histories // $log.values // $log.changeHistories // [] end) as $entries
       | ($log | if type == "object" then . else {} end) as $page
       | {
           missing: (($page.total // ($entries | length)) - ($entries | length)),

@@ -42,6 +42,9 @@ struct StepState {
     latest: BTreeMap<String, Instant>,
     /// The address that gives the changes from then on.
     link: Option<String>,
+    /// What stood beside the rows: names of fields, which rows that did not change need too.
+    #[serde(default)]
+    head: Value,
 }
 
 /// A file and what it must hold.
@@ -164,6 +167,7 @@ impl Keep {
         }
         if let Some(old) = old {
             rows.latest.clone_from(&old.latest);
+            rows.anew = false;
         }
         Ok(rows)
     }
@@ -173,8 +177,11 @@ impl Keep {
     /// # Errors
     /// When the disk is full.
     pub fn done(&mut self, rows: Rows, head: Value) -> io::Result<Batch> {
-        let mut state = StepState { latest: rows.latest.clone(), link: rows.link.clone(), rows: None };
         let step = rows.step.clone();
+        let before = if rows.anew { None } else { self.old.steps.get(&step) };
+        let head = joined(before.map(|s| &s.head), head);
+        let (latest, link) = (rows.latest.clone(), rows.link.clone());
+        let mut state = StepState { latest, link, rows: None, head: head.clone() };
         let mut out = Writer::new(&step)?;
         out.head(head);
         let name = format!("{step}-{}.jsonl.zst", self.generation);
@@ -244,6 +251,21 @@ impl Keep {
     }
 }
 
+/// What stood beside the rows of the last pull, with what stands there now: names of old fields stay known.
+fn joined(old: Option<&Value>, new: Value) -> Value {
+    match (old, new) {
+        (Some(Value::Object(old)), Value::Object(mut new)) => {
+            for (key, value) in old {
+                let value = joined(Some(value), new.remove(key).unwrap_or_default());
+                new.insert(key.clone(), value);
+            }
+            Value::Object(new)
+        }
+        (Some(old), Value::Null) => old.clone(),
+        (_, new) => new,
+    }
+}
+
 /// The number in the name of a file.
 fn number(file: &str) -> Option<u64> {
     file.strip_suffix(".jsonl.zst")?.rsplit_once('-')?.1.parse().ok()
@@ -290,6 +312,8 @@ pub(super) struct Rows {
     step: String,
     file: BufWriter<File>,
     end: u64,
+    /// Whether nothing of the last pull is among them.
+    anew: bool,
     /// Where each row stands: offset and length.
     index: BTreeMap<String, (u64, u64)>,
     /// The time of the latest row of each unit.
@@ -304,6 +328,7 @@ impl Rows {
             step: step.to_owned(),
             file: BufWriter::with_capacity(1 << 16, tempfile::tempfile()?),
             end: 0,
+            anew: true,
             index: BTreeMap::new(),
             latest: BTreeMap::new(),
             link: None,
