@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration as Wait, Instant as Tick, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
-use super::auth::{AuthError, Authorizer, Signing};
+use super::auth::{AuthError, Authorizer, Proof, Signing};
 use super::limits::{self, Rest};
 use super::request::Made;
 use crate::connect::limits::MAX_DOCUMENT_BYTES;
@@ -87,6 +88,8 @@ pub(super) struct Asker<'a> {
     pub answers: Cell<u64>,
     /// Rows so far.
     pub rows: Cell<u64>,
+    /// The token that was used last, to be kept out of messages too.
+    pub token: RefCell<Option<SecretString>>,
     /// Nothing is asked before this.
     pub not_before: Cell<Option<Tick>>,
     /// Why.
@@ -119,12 +122,12 @@ impl Asker<'_> {
             let sent = self.send(made, signing).await;
             drop(turn);
             let (pause, why) = match sent {
-                Sent::Answer(reply) => {
+                Sent::Answer(reply, proof) => {
                     let exhausted = limits::exhausted(&self.http.limits, &reply.headers, now());
                     if let Some(rest) = &exhausted {
                         self.rest(rest);
                     }
-                    match self.judge(step, &reply, exhausted.is_some()) {
+                    match self.judge(step, &reply, &proof, exhausted.is_some()) {
                         Judged::Answer => {
                             self.answers.set(self.answers.get() + 1);
                             let doing = Doing::Asked {
@@ -134,7 +137,9 @@ impl Asker<'_> {
                             };
                             return if (self.watch)(&doing) { Err(Trouble::Stopped) } else { Ok(reply) };
                         }
-                        Judged::Trouble(Trouble::Unauthorised(_)) if !renewed && self.auth.renew().await => {
+                        Judged::Trouble(Trouble::Unauthorised(_))
+                            if !renewed && self.auth.renew(&proof).await =>
+                        {
                             renewed = true;
                             continue;
                         }
@@ -169,6 +174,11 @@ impl Asker<'_> {
             };
             self.pause(step, pause, &why).await?;
         }
+    }
+
+    /// A text from the product, fit for a message.
+    pub fn safe(&self, text: &str) -> String {
+        self.web.hidden.safe(text, self.token.borrow().as_ref())
     }
 
     /// Holds everything until a time.
@@ -220,7 +230,7 @@ impl Asker<'_> {
     }
 
     async fn send(&self, made: &Made, signing: &Signing<'_>) -> Sent {
-        let safe = |text: &str| self.web.hidden.safe(text, None);
+        let safe = |text: &str| self.safe(text);
         if Tick::now() > self.deadline.0 {
             let whole = self.deadline.1.as_secs();
             return Sent::Trouble(Trouble::Lost(format!(
@@ -231,11 +241,17 @@ impl Asker<'_> {
             Ok(request) => request,
             Err(why) => return Sent::Trouble(Trouble::Refused(safe(&why))),
         };
-        match self.auth.sign(&mut request, signing, &self.web, now()).await {
-            Ok(()) => {}
+        let proof = match self.auth.sign(&mut request, signing, &self.web, now()).await {
+            Ok(proof) => {
+                self.token.replace(proof.secret().cloned());
+                proof
+            }
             Err(AuthError::Refused(why)) => return Sent::Trouble(Trouble::Unauthorised(why)),
-            Err(AuthError::Later { reason, retry_after }) => return Sent::Nothing(reason, retry_after),
-        }
+            Err(AuthError::Transient { reason, retry_after }) => {
+                let asked = retry_after.map(|d| Wait::from_millis(d.ms().unsigned_abs()));
+                return Sent::Nothing(reason, asked);
+            }
+        };
         let host = request.url().host_str().unwrap_or_default().to_owned();
         let mut response = match self.web.client.execute(request).await {
             Ok(response) => response,
@@ -260,18 +276,18 @@ impl Asker<'_> {
                 }
             }
         }
-        Sent::Answer(Reply { status, headers, body })
+        Sent::Answer(Reply { status, headers, body }, proof)
     }
 
     /// What an answer means.
-    fn judge(&self, step: &Step, reply: &Reply, exhausted: bool) -> Judged {
+    fn judge(&self, step: &Step, reply: &Reply, proof: &Proof, exhausted: bool) -> Judged {
         let status = reply.status;
         if (200..300).contains(&status) || status == 304 && step.conditional || step.nothing.contains(&status)
         {
             return Judged::Answer;
         }
         let text = String::from_utf8_lossy(&reply.body);
-        let said = self.web.hidden.safe(&text, None);
+        let said = self.web.hidden.safe(&text, proof.secret());
         let said = format!("{status}{}{said}", if said.is_empty() { "" } else { ": " });
         let limits = &self.http.limits;
         let forbidden = status == 403 && limits.forbidden_when_exhausted;
@@ -298,7 +314,7 @@ impl Asker<'_> {
 }
 
 enum Sent {
-    Answer(Reply),
+    Answer(Reply, Proof),
     Nothing(String, Option<Wait>),
     Trouble(Trouble),
 }

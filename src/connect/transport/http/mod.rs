@@ -18,7 +18,7 @@
 
 mod answer;
 mod ask;
-mod auth;
+pub mod auth;
 mod keep;
 mod limits;
 mod page;
@@ -128,6 +128,7 @@ fn prepared<'a>(ask: &Ask<'a>, site: &Site) -> Result<Run<'a>, PullError> {
             requests: Cell::new(0),
             answers: Cell::new(0),
             rows: Cell::new(0),
+            token: RefCell::new(None),
             not_before: Cell::new(None),
             not_before_why: RefCell::new(String::new()),
         },
@@ -168,8 +169,8 @@ fn places(
         if url.query().is_some() {
             return Err(format!("`{setting}`: the address of the product has no `?`"));
         }
-        let region = base.region.as_deref().map_or(Ok(String::new()), |r| value::filled(r, settings))?;
-        places.insert(name.clone(), Place { url, service: base.service.clone().unwrap_or_default(), region });
+        let region = base.region.as_deref().map(|r| value::filled(r, settings)).transpose()?;
+        places.insert(name.clone(), Place { url, service: base.service.clone(), region });
     }
     Ok(places)
 }

@@ -10,6 +10,7 @@ use reqwest::Url;
 use serde_json::{Map, Value, json};
 
 use super::ask::{Asker, Trouble};
+use super::auth::Signing;
 use super::keep::{Keep, Rows};
 use super::rows::{chosen, is_new, is_of_events, says_something, time_at};
 use crate::connect::manifest::http::{ForEach, Http, Incremental, Step, When};
@@ -31,9 +32,16 @@ pub(super) struct Place {
     /// The address.
     pub url: Url,
     /// For AWS: the service.
-    pub service: String,
+    pub service: Option<String>,
     /// For AWS: the region.
-    pub region: String,
+    pub region: Option<String>,
+}
+
+impl Place {
+    /// What it is called in a signature.
+    pub fn signing(&self) -> Signing<'_> {
+        Signing { service: self.service.as_deref(), region: self.region.as_deref() }
+    }
 }
 
 /// One pull.

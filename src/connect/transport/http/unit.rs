@@ -113,7 +113,7 @@ impl Run<'_> {
     fn look_at(&self, step: &Step, page: &Page, head: &RefCell<Value>) {
         for pointer in &step.warnings {
             if let Some(said) = page.document.pointer(pointer).filter(|v| says_something(v)) {
-                let said = self.asker.web.hidden.safe(&said.to_string(), None);
+                let said = self.asker.safe(&said.to_string());
                 self.doubt(step, &format!("the product warns: {said}"));
             }
         }
@@ -130,7 +130,7 @@ impl Run<'_> {
 
     /// Asks until the answer is ready, and uses an answer that has not changed.
     async fn ready(&self, step: &Step, made: &Made, place: &Place) -> Result<Reply, Trouble> {
-        let signing = Signing { service: &place.service, region: &place.region };
+        let signing = place.signing();
         let Some(poll) = &step.poll else { return self.conditional(step, made, &signing).await };
         let wait = |d: Duration| std::time::Duration::from_millis(d.ms().unsigned_abs());
         let mut waited = std::time::Duration::ZERO;
@@ -147,7 +147,7 @@ impl Run<'_> {
                 return Ok(reply);
             }
             if !poll.going.contains(&said) {
-                let said = self.asker.web.hidden.safe(&said, None);
+                let said = self.asker.safe(&said);
                 return Err(Trouble::Refused(format!("the job it waits for ended as `{said}`")));
             }
             if waited >= wait(poll.within) {
@@ -257,7 +257,7 @@ impl Run<'_> {
             Context { settings: self.settings, rows: &[], now: self.now, since: None, page_size: Some(1) };
         let made = Made::new(self.http, step, &place.url, &context).map_err(Trouble::Refused)?;
         let made = Pages::new(&step.page, made, Some(1)).first();
-        let signing = Signing { service: &place.service, region: &place.region };
+        let signing = place.signing();
         let reply = self.asker.ask(step, &made, &signing).await?;
         if step.nothing.contains(&reply.status) {
             return Ok(());
