@@ -11,7 +11,7 @@
 //! - [`manifest`], [`settings`], [`catalog`]: what there is and what a site said about it.
 //! - [`decode`]: bytes to rows, streaming, with the limits of [`limits`].
 //! - [`map`]: jq with a few functions of our own; [`dates`] reads times. Where rows need what rows of another table say,
-//!   it runs twice ([`map::Links`]).
+//!   it runs twice ([`map::Links`]); of what a log says a million times only the latest is kept (`latest.rs`).
 //! - [`inherit`]: what is held through groups and roles, from who holds them and what they include.
 //! - [`pull`]: puts it together.
 
@@ -22,6 +22,7 @@ pub mod error;
 mod feed;
 pub mod inherit;
 pub mod job;
+mod latest;
 pub mod limits;
 pub mod manifest;
 pub mod map;

@@ -5,6 +5,7 @@ use super::decode::{self, Row, archive};
 use super::error::PullError;
 use super::feed::{self, Feed};
 use super::inherit::Inherit;
+use super::latest::Latest;
 use super::limits::{MAX_LISTED_REJECTS, MAX_RECORDS_PER_ROW};
 use super::map::{Links, is_link, sha256};
 use super::merge::Held;
@@ -153,10 +154,12 @@ fn pull_feeds(
     };
     reasons.into_iter().for_each(|reason| pull.reason(reason));
     if !connector.manifest.joins.is_empty() {
-        let mut links = Links::new(&connector.manifest.joins);
+        let mut links = (Links::new(&connector.manifest.joins), Latest::default());
         for (number, feed) in feeds.iter().enumerate() {
             pull.link(number, feed, settings, &mut links, progress)?;
         }
+        let (mut links, latest) = links;
+        latest.add_to(&mut links).map_err(PullError::Connector)?;
         pull.runner.join(&links.joined()).map_err(PullError::Connector)?;
     }
     for (number, feed) in feeds.iter().enumerate() {
@@ -198,7 +201,7 @@ impl Pull<'_> {
         number: usize,
         feed: &Feed,
         settings: &Settings,
-        links: &mut Links,
+        (links, latest): &mut (Links, Latest),
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), PullError> {
         // Out of `self` while its rows are read; an error ends the pull.
@@ -215,10 +218,13 @@ impl Pull<'_> {
             }
             let linked = row.and_then(|row| {
                 let place = || feed.place(&row);
-                let mut take = |value: Value| value.as_object().map_or(Ok(()), |result| links.take(result));
+                let mut take = |value: Value| match value.as_object() {
+                    Some(result) if !latest.take(result)? => links.take(result),
+                    _ => Ok(()),
+                };
                 let run = runner.run(&row, at, &mut take);
                 // Without room for the rest, no later row can be trusted either.
-                run.map_err(|message| match links.is_full() {
+                run.map_err(|message| match links.is_full() || latest.is_full() {
                     true => PullError::input(place(), message),
                     false => PullError::row(place(), message),
                 })
