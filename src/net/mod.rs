@@ -5,10 +5,12 @@ use std::fmt;
 
 pub mod guard;
 pub mod http;
+mod rest;
 pub mod tls;
 
 pub use guard::Guard;
 pub use http::{Connection, Hidden, Web, why};
+pub use rest::retry_after;
 
 /// Why nothing can be reached: a setting is wrong. Never holds a secret.
 #[derive(Debug)]

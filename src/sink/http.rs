@@ -13,8 +13,6 @@ use crate::net::{Web, why};
 
 /// How much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
-/// The longest that a receiver can ask to be left alone.
-const MAX_REST: Duration = Duration::days(1);
 
 /// A client for one sink.
 pub(super) struct Http(pub(super) Web);
@@ -81,8 +79,8 @@ impl Http {
                 break;
             }
         }
-        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok());
-        let retry_after = retry_after.and_then(|text| rest(text, now));
+        let retry_after = response.headers().get(header::RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| crate::net::retry_after(value, now));
         let status = response.status().as_u16();
         let words = self.0.hidden.safe(&String::from_utf8_lossy(&body), more);
         let said = format!("{host} answered {status}{}{words}", if words.is_empty() { "" } else { ": " });
@@ -126,38 +124,5 @@ impl Answer {
     /// That it is worth trying again.
     pub(super) fn later(&self) -> Receipt {
         Receipt::Later { reason: self.said.clone(), retry_after: self.retry_after }
-    }
-}
-
-/// How long `Retry-After` asks for: seconds, or a date. A date that has passed asks for nothing.
-fn rest(text: &str, now: Instant) -> Option<Duration> {
-    let text = text.trim();
-    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        let longest = MAX_REST.ms().unsigned_abs() / 1000;
-        let seconds = text.parse().unwrap_or(longest).min(longest);
-        return Some(Duration::seconds(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let date = Instant::from_unix_ms(i64::try_from(date.as_millis()).ok()?);
-    Some(date.since(now).unwrap_or_default().min(MAX_REST))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rest_is_asked_for_in_seconds_or_until_a_date_and_for_a_day_at_most() {
-        let now: Instant = "2026-06-01T12:00:00Z".parse().unwrap();
-        let asked = |text: &str| rest(text, now).map(|d| d.to_string());
-        assert_eq!(asked("120").as_deref(), Some("PT2M"));
-        assert_eq!(asked(" 0 ").as_deref(), Some("P0D"));
-        assert_eq!(asked("99999999999999999999999999").as_deref(), Some("P1D"));
-        assert_eq!(asked("Mon, 01 Jun 2026 12:00:30 GMT").as_deref(), Some("PT30S"));
-        assert_eq!(asked("Mon, 01 Jun 2026 11:00:00 GMT").as_deref(), Some("P0D"), "it has passed");
-        assert_eq!(asked("Fri, 01 Jun 2029 11:00:00 GMT").as_deref(), Some("P1D"));
-        for nonsense in ["", "-5", "soon", "1.5"] {
-            assert_eq!(asked(nonsense), None, "{nonsense}");
-        }
     }
 }

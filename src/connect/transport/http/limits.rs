@@ -54,15 +54,10 @@ fn until(time: Instant, now: Instant) -> Wait {
     time.since(now).map_or(Wait::ZERO, |d| Wait::from_millis(d.ms().unsigned_abs()))
 }
 
-/// How long an answer asks to be left alone: seconds or a date in `Retry-After`.
+/// How long an answer asks to be left alone.
 pub(super) fn retry_after(headers: &HeaderMap, now: Instant) -> Option<Wait> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Wait::try_from_secs_f64(seconds).ok().map(|wait| wait.min(MAX_REST));
-    }
-    let date = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let date = Instant::from_unix_ms(i64::try_from(date.as_millis()).ok()?);
-    Some(until(date, now).min(MAX_REST))
+    let asked = crate::net::retry_after(headers.get(RETRY_AFTER)?, now)?;
+    Some(Wait::from_millis(asked.ms().unsigned_abs()).min(MAX_REST))
 }
 
 /// Does the text say one of these codes, as a word of its own?

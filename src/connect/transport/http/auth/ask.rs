@@ -10,8 +10,6 @@ use crate::net::{Hidden, Web, why};
 
 /// How much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
-/// The longest that one can be asked to wait.
-const MAX_REST: Duration = Duration::days(1);
 
 /// What a question needs.
 pub(super) struct Asker<'a> {
@@ -87,8 +85,8 @@ impl Asker<'_> {
             }
             body.extend_from_slice(&chunk);
         }
-        let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.and_then(|text| rest(text, self.now));
+        let retry_after = answer.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| crate::net::retry_after(value, self.now));
         Ok(Answer { host, status: answer.status().as_u16(), retry_after, body: SecretSlice::from(body) })
     }
 
@@ -136,16 +134,4 @@ impl Answer {
     pub(super) fn no_token(&self, why: &str, check: &str) -> AuthError {
         AuthError::Refused(format!("{} answered {}, but {why}; {check}", self.host, self.status))
     }
-}
-
-/// How long `Retry-After` asks for: seconds, or a date. A date that has passed asks for nothing.
-fn rest(text: &str, now: Instant) -> Option<Duration> {
-    let text = text.trim();
-    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        let longest = MAX_REST.ms().unsigned_abs() / 1000;
-        return Some(Duration::seconds(text.parse().unwrap_or(longest).min(longest)));
-    }
-    let date = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let date = Instant::from_unix_ms(i64::try_from(date.as_millis()).ok()?);
-    Some(date.since(now).unwrap_or_default().min(MAX_REST))
 }
