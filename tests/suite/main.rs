@@ -8,6 +8,7 @@
 )]
 
 mod auth;
+mod bindings;
 mod canary;
 mod cli;
 mod config;
