@@ -212,7 +212,8 @@ pub struct Step {
     #[serde(default)]
     pub format: Answer,
     /// Where the rows are: pointers to arrays (`` for the answer itself), one behind the other; or `document` for the whole
-    /// answer as one. An array that is not there has no rows; an object that stands in the place of one is one row.
+    /// answer as one. An array that is not there has no rows; an object that stands in the place of one is one row; `/*` behind
+    /// a pointer to an object means each of its values, with its key, without a `/` at its end, as `_key`.
     #[serde(default = "document", deserialize_with = "one_or_many")]
     pub rows: Vec<String>,
     /// What of each row is set aside: pointers. All of it when empty.

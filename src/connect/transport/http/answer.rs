@@ -42,6 +42,10 @@ pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<Page
     }
     let mut rows = Vec::new();
     for pointer in &step.rows {
+        if let Some(object) = pointer.strip_suffix("/*") {
+            rows.extend(values(document.pointer_mut(object).map(Value::take), object)?);
+            continue;
+        }
         match document.pointer_mut(pointer).map(Value::take) {
             Some(Value::Array(more)) => rows.extend(more),
             Some(one @ Value::Object(_)) => rows.push(one),
@@ -53,6 +57,26 @@ pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<Page
         }
     }
     Ok(Page { document, rows })
+}
+
+/// The values of an object, each with its key.
+fn values(object: Option<Value>, pointer: &str) -> Result<Vec<Value>, String> {
+    let object = match object {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Object(object)) => object,
+        Some(_) => return Err(format!("what is at `{pointer}` of the answer is no object")),
+    };
+    let with_key = |(key, value)| {
+        let mut row = match value {
+            Value::Object(row) => row,
+            Value::Null => Map::new(),
+            other => Map::from_iter([("value".to_owned(), other)]),
+        };
+        let key: String = key;
+        row.insert("_key".to_owned(), Value::from(key.trim_end_matches('/')));
+        Value::Object(row)
+    };
+    Ok(object.into_iter().map(with_key).collect())
 }
 
 /// A web page is no answer, whatever its status says: somebody has to sign in, or a proxy speaks.
