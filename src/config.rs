@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 use crate::alert::mute::Mute;
 use crate::alert::{guard, life};
-use crate::connect::transport::{Origin, exec, http, ldap, postgres};
+use crate::connect::manifest::Way;
+use crate::connect::transport::{Origin, exec, files, http, ldap, postgres};
 use crate::connect::{Catalog, Job, Manifest, PullOptions};
 use crate::engine::Team;
 use crate::judge::{Accountability, Birthright, Checks, Settings};
@@ -135,10 +136,21 @@ pub struct Source {
     pub id: String,
     /// The connector that reads it.
     pub connector: String,
-    /// Its files, where it is read from exports; `*`, `?` and `[…]` stand for many.
+    /// Its files, where it is read from exports. In a name `*` stands for any characters, `?` for one and `[a-z]` for one of
+    /// these; `**` between two `/` stands for any folders. They are looked for at each pull.
     #[serde(default)]
     pub files: Vec<PathBuf>,
-    /// A program that prints them.
+    /// Of the files that a pattern matches, read only the one that was modified last.
+    #[serde(default)]
+    pub newest: bool,
+    /// Read only files that were modified within this time (ISO 8601).
+    #[schemars(with = "Option<String>")]
+    pub modified_within: Option<Duration>,
+    /// How long ago the newest file of each path or pattern may have been modified (ISO 8601); where it is longer, the pull
+    /// fails. Without it any age is read, and `taken_at` says it.
+    #[schemars(with = "Option<String>")]
+    pub max_age: Option<Duration>,
+    /// A program that prints what would be in a file.
     pub exec: Option<exec::Site>,
     /// The product itself, over HTTP.
     pub http: Option<Box<http::Site>>,
@@ -146,7 +158,8 @@ pub struct Source {
     pub ldap: Option<Box<ldap::Site>>,
     /// A PostgreSQL server.
     pub postgres: Option<Box<postgres::Site>>,
-    /// When the export was taken (RFC 3339 with an offset); the files' newest modification time when absent.
+    /// When the export was taken (RFC 3339 with an offset); the files' newest modification time when absent. What is asked for
+    /// is taken when it is asked.
     #[schemars(with = "Option<String>")]
     pub taken_at: Option<Instant>,
     /// When it is pulled; as `[schedule]` says when absent.
@@ -187,8 +200,7 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let mut config = Self::parse(&file.to_string(), &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = config.source.iter_mut().flat_map(|s| &mut s.files);
-        for path in paths.chain(&mut config.connectors).chain(&mut config.controls) {
+        for path in config.connectors.iter_mut().chain(&mut config.controls) {
             *path = folder.join(&path);
         }
         config.folder = folder.to_owned();
@@ -336,9 +348,12 @@ impl Source {
         let connector = catalog.get(&self.connector).map_err(wrong)?.clone();
         let settings =
             crate::connect::Settings::from_table(&connector.manifest, &self.settings).map_err(wrong)?;
-        let origin = self.origin(&connector.manifest).map_err(wrong)?;
+        let origin = self.origin(&connector.manifest, folder).map_err(wrong)?;
         let taken_at = match &origin {
-            Origin::Files(files) => self.taken_at.or_else(|| newest(files)).unwrap_or(Instant::MIN),
+            Origin::Files(files) => {
+                let files = files.as_deref().unwrap_or_default();
+                self.taken_at.or_else(|| newest(files)).unwrap_or(Instant::MIN)
+            }
             _ if self.taken_at.is_some() => {
                 return Err(wrong(
                     "`taken_at` goes with `files`: what is asked for is taken when it is asked".to_owned(),
@@ -356,40 +371,52 @@ impl Source {
     }
 
     /// Where its rows come from: exactly one of several.
-    fn origin(&self, manifest: &Manifest) -> Result<Origin, String> {
-        let files = (!self.files.is_empty()).then(|| Origin::Files(self.files.clone()));
-        let exec = self.exec.clone().map(Origin::Exec);
-        let http = self.http.clone().map(Origin::Http);
-        let ldap = self.ldap.clone().map(Origin::Ldap);
-        let postgres = self.postgres.clone().map(Origin::Postgres);
-        let mut given: Vec<Origin> = [files, exec, http, ldap, postgres].into_iter().flatten().collect();
-        let known: Vec<&str> = [
-            (!manifest.shapes.is_empty(), "`files`"),
-            (!manifest.shapes.is_empty(), "[source.exec]"),
-            (manifest.http.is_some(), "[source.http]"),
-            (manifest.ldap.is_some(), "[source.ldap]"),
-            (manifest.postgres.is_some(), "[source.postgres]"),
+    fn origin(&self, manifest: &Manifest, folder: &Path) -> Result<Origin, String> {
+        let given: Vec<Way> = [
+            (!self.files.is_empty(), Way::Files),
+            (self.exec.is_some(), Way::Exec),
+            (self.http.is_some(), Way::Http),
+            (self.ldap.is_some(), Way::Ldap),
+            (self.postgres.is_some(), Way::Postgres),
         ]
         .into_iter()
-        .filter_map(|(known, name)| known.then_some(name))
+        .filter_map(|(given, way)| given.then_some(way))
         .collect();
-        let (Some(origin), true) = (given.pop(), given.is_empty()) else {
-            return Err(format!(
-                "expected exactly one of {}: where connector `{}` reads",
-                known.join(", "),
-                manifest.name
-            ));
+        let ways = manifest.ways();
+        let named = |way: &Way| match way {
+            Way::Files => "`files`".to_owned(),
+            way => format!("[source.{}]", way.word()),
         };
-        let fits = match &origin {
-            Origin::Files(_) | Origin::Exec(_) => !manifest.shapes.is_empty(),
-            Origin::Http(_) => manifest.http.is_some(),
-            Origin::Ldap(_) => manifest.ldap.is_some(),
-            Origin::Postgres(_) => manifest.postgres.is_some(),
-        };
-        if !fits {
-            return Err(format!("connector `{}` reads from {}", manifest.name, known.join(", ")));
+        let known = || ways.iter().map(named).collect::<Vec<_>>().join(", ");
+        match given.as_slice() {
+            [way] if ways.contains(way) => {}
+            [_] => return Err(format!("connector `{}` reads from {}", manifest.name, known())),
+            _ => {
+                let name = &manifest.name;
+                return Err(format!("expected exactly one of {}: where connector `{name}` reads", known()));
+            }
         }
-        Ok(origin)
+        let of_files = self.newest || self.modified_within.is_some() || self.max_age.is_some();
+        if of_files && self.files.is_empty() {
+            return Err("`newest`, `modified_within` and `max_age` go with `files`".to_owned());
+        }
+        if let Some(site) = &self.exec {
+            site.check()?;
+            return Ok(Origin::Exec(site.clone()));
+        }
+        let asked = self.http.clone().map(Origin::Http);
+        let asked = asked.or_else(|| self.ldap.clone().map(Origin::Ldap));
+        let asked = asked.or_else(|| self.postgres.clone().map(Origin::Postgres));
+        Ok(asked.unwrap_or_else(|| {
+            let wanted = files::Wanted {
+                folder,
+                paths: &self.files,
+                newest: self.newest,
+                modified_within: self.modified_within,
+                max_age: self.max_age,
+            };
+            Origin::Files(wanted.choose(SystemTime::now()))
+        }))
     }
 }
 

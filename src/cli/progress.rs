@@ -2,11 +2,18 @@
 //!
 //! Inner modules know none of this; they are handed `&dyn Fn(u64)` ([`Bar::counter`]) and say how much they have
 //! done. A bar is taken off the screen when it is dropped, so that it never stands in the middle of the findings.
+//!
+//! A product that is asked ([`Asking`]) has no length that a bar could show: a line says what it is at, and that it waits
+//! and why. Where there is no terminal, longer waits and what a program says are lines of their own.
 
+use std::cell::RefCell;
 use std::io::{self, Read};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::connect::transport::Doing;
+use crate::report::text::shown;
 
 /// How often a bar is drawn at most, per second.
 const DRAWS: u8 = 10;
@@ -49,10 +56,18 @@ impl Progress {
         self.bar(total, "writing", Unit::Things("findings"))
     }
 
+    /// Asking a product, or running a program: a line that says what goes on.
+    #[must_use]
+    pub fn asking(self) -> Asking {
+        Asking::on(self.target())
+    }
+
     fn bar(self, total: Option<u64>, verb: &'static str, unit: Unit) -> Bar {
-        let target =
-            if self.shown { ProgressDrawTarget::stderr_with_hz(DRAWS) } else { ProgressDrawTarget::hidden() };
-        Bar::on(target, total, verb, unit)
+        Bar::on(self.target(), total, verb, unit)
+    }
+
+    fn target(self) -> ProgressDrawTarget {
+        if self.shown { ProgressDrawTarget::stderr_with_hz(DRAWS) } else { ProgressDrawTarget::hidden() }
     }
 }
 
@@ -115,6 +130,84 @@ impl Bar {
     pub fn suspended<T>(&self, f: impl FnOnce() -> T) -> T {
         self.0.suspend(f)
     }
+}
+
+/// The shortest wait that is told where there is no terminal.
+const LONG: Duration = Duration::from_secs(5);
+
+/// What goes on with a product that is asked; dropping it takes its line off the screen.
+#[derive(Debug)]
+pub struct Asking {
+    bar: ProgressBar,
+    /// The wait that was told last, until an answer comes: while it lasts it is heard of again and again.
+    told: RefCell<Option<(String, String)>>,
+}
+
+impl Asking {
+    fn on(target: ProgressDrawTarget) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template(LINE) {
+            bar.set_style(style);
+        }
+        bar.set_message("asking");
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        Self { bar, told: RefCell::default() }
+    }
+
+    /// Shows what goes on, or tells `note` where it is not shown.
+    pub fn see(&self, doing: &Doing<'_>, note: &dyn Fn(&str)) {
+        match doing {
+            Doing::Asked { step, requests, rows } => {
+                self.told.replace(None);
+                self.bar.set_message(format!(
+                    "asking   {}: {}, {}",
+                    shown(step),
+                    counted(*requests, "request"),
+                    counted(*rows, "row")
+                ));
+            }
+            Doing::Waiting { step, pause, why } => {
+                let line = format!("waits {} s at step `{}`: {}", seconds(*pause), shown(step), shown(why));
+                let wait = Some(((*step).to_owned(), (*why).to_owned()));
+                let new = *self.told.borrow() != wait;
+                if self.bar.is_hidden() && *pause >= LONG && new {
+                    self.told.replace(wait);
+                    note(&line);
+                }
+                self.bar.set_message(line);
+            }
+            Doing::Said { line } => self.bar.suspend(|| note(&shown(line))),
+            Doing::Busy => {}
+        }
+    }
+
+    /// Shows how far what came has been mapped.
+    pub fn mapped(&self, rows: u64, records: u64) {
+        self.bar.set_message(format!("mapping  {}, {}", counted(rows, "row"), counted(records, "record")));
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The layout of the line.
+const LINE: &str = "{spinner} {wide_msg} {elapsed}";
+
+/// `1 row`, `2,048 rows`.
+#[must_use]
+pub fn counted(n: u64, what: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {what}{s}", indicatif::HumanCount(n))
+}
+
+/// Whole seconds, a part of one counted whole.
+fn seconds(pause: Duration) -> u64 {
+    pause.as_secs() + u64::from(pause.subsec_nanos() > 0)
 }
 
 impl Drop for Bar {
@@ -232,5 +325,32 @@ mod tests {
             (bar.suspended(|| 5), bar.0.position(), Progress::hidden().writing(None).0.length()),
             (5, 5, None)
         );
+    }
+
+    #[test]
+    fn a_product_that_is_asked_is_seen_and_its_waits_are_told_once() {
+        let asked = Doing::Asked { step: "issues", requests: 1, rows: 2048 };
+        let wait =
+            |s| Doing::Waiting { step: "issues", pause: Duration::from_millis(s), why: "429 \u{1b}[2J" };
+        let line = "waits 7 s at step `issues`: 429 \\u{1b}[2J";
+        let screen = Screen::default();
+        let asking = Asking::on(ProgressDrawTarget::term_like(Box::new(screen.clone())));
+        for (doing, says) in [(&asked, "asking   issues: 1 request, 2,048 rows"), (&wait(6500), line)] {
+            asking.see(doing, &|_| panic!("the line says it"));
+            asking.bar.force_draw();
+            assert!(screen.text().contains(says), "{:?}", screen.text());
+        }
+        drop(asking);
+        assert!(screen.text().ends_with("<clear>"), "{:?}", screen.text());
+
+        let told = RefCell::new(vec![]);
+        let hidden = Progress::hidden().asking();
+        let program = Doing::Said { line: "half way" };
+        for doing in
+            [asked.clone(), wait(4999), wait(6500), Doing::Busy, wait(5500), program, asked, wait(6500)]
+        {
+            hidden.see(&doing, &|line| told.borrow_mut().push(line.to_owned()));
+        }
+        assert_eq!(*told.borrow(), [line, "half way", line]);
     }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::progress::Progress;
+use super::progress::{Asking, Progress, counted};
 use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
 use crate::config::{Config, newest};
-use crate::connect::transport::Origin;
+use crate::connect::transport::{Doing, Origin};
 use crate::connect::{Catalog, Job, PullError, PullOptions, PullSummary, Settings};
 use crate::model::Instant;
 
@@ -56,15 +56,7 @@ impl Pull {
             (Some(file), _) => {
                 let config = Config::load(file)?;
                 let id = self.source.unwrap_or_default();
-                let known: Vec<String> = config.source.iter().map(|s| s.id.clone()).collect();
-                let found = config.sources()?.into_iter().find(|s| s.options.source == id);
-                found.ok_or_else(|| {
-                    fault(format!(
-                        "{}: there is no source `{id}`: there are {}",
-                        file.display(),
-                        known.join(", ")
-                    ))
-                })?
+                super::config::prepared(&config, file, &id)?
             }
             (None, name) => {
                 let catalog = Catalog::load(self.connectors.as_deref()).map_err(fault)?;
@@ -74,11 +66,14 @@ impl Pull {
                 let source = self.source.unwrap_or_else(|| connector.name().to_owned());
                 let taken_at = newest(&self.file).unwrap_or(Instant::MIN).to_string();
                 let options = PullOptions { source, taken_at, skip_bad_rows: false, worker: None };
-                let (origin, folder) = (Origin::Files(self.file), PathBuf::new());
+                let (origin, folder) = (Origin::Files(Ok(self.file)), PathBuf::new());
                 Job { connector, settings, options, origin, folder, keep: None }
             }
         };
         if let Some(taken_at) = self.taken_at {
+            if !matches!(prepared.origin, Origin::Files(_)) {
+                return Err(fault("--taken-at goes with files: what is asked for is taken when it is asked"));
+            }
             prepared.options.taken_at = taken_at.to_string();
         }
         prepared.options.skip_bad_rows |= self.skip_bad_rows;
@@ -90,30 +85,50 @@ impl Pull {
 
 /// Pulls a source, with a bar; `sink` gets each record as a line without its line end.
 pub(super) fn pull(source: &Job, sink: &mut dyn FnMut(&str) -> io::Result<()>) -> Result<PullSummary, Stop> {
-    let named = |e: &dyn std::fmt::Display| fault(format!("source `{}`: {e}", source.options.source));
+    let id = &source.options.source;
+    let named = |e: &dyn std::fmt::Display| fault(format!("source `{id}`: {e}"));
     source.check_files().map_err(|e| named(&e))?;
-    let total = source.files().iter().map(|f| std::fs::metadata(f).map(|m| m.len()).ok()).sum();
-    let bar = Progress::on_stderr().reading(total);
-    // A file is read more than once; the bar shows the furthest point reached in each.
-    let mut reached = std::collections::HashMap::new();
-    let result = source.pull(
-        sink,
-        &mut |p| {
-            let before = reached.entry(p.file.to_owned()).or_insert(0);
-            bar.advance(p.bytes.min(p.size).saturating_sub(*before));
-            *before = p.bytes.min(p.size).max(*before);
-        },
-        &|_| false,
-    );
+    let result = match &source.origin {
+        Origin::Files(_) => {
+            let total = source.files().iter().map(|f| std::fs::metadata(f).map(|m| m.len()).ok()).sum();
+            let bar = Progress::on_stderr().reading(total);
+            // A file is read more than once; the bar shows the furthest point reached in each.
+            let mut reached = std::collections::HashMap::new();
+            let mut progress = |p: crate::connect::Progress<'_>| {
+                let before = reached.entry(p.file.to_owned()).or_insert(0);
+                bar.advance(p.bytes.min(p.size).saturating_sub(*before));
+                *before = p.bytes.min(p.size).max(*before);
+            };
+            source.pull(sink, &mut progress, &|_| false)
+        }
+        _ => {
+            let line = Progress::on_stderr().asking();
+            let watch = watching(id, &line);
+            source.pull(sink, &mut |p| line.mapped(p.rows, p.records), &watch)
+        }
+    };
     result.map_err(|e| match e {
         PullError::Output(e) => writing("the records")(e),
         other => named(&other),
     })
 }
 
+/// Shows what goes on with a source that is asked. It is never broken off: who is at a terminal ends the program.
+pub(super) fn watching(source: &str, line: &Asking) -> impl Fn(&Doing<'_>) -> bool {
+    move |doing| {
+        line.see(doing, &|said| note(format_args!("source `{source}`: {said}")));
+        false
+    }
+}
+
 /// Says what came of a pull, where a person should know.
 pub(super) fn tell(source: &str, summary: &PullSummary) {
-    note(format_args!("source `{source}`: {} rows, {} records", summary.rows, summary.records));
+    let requests = match summary.requests {
+        0 => String::new(),
+        n => format!("{}, ", counted(n, "request")),
+    };
+    let (rows, records) = (counted(summary.rows, "row"), counted(summary.records, "record"));
+    note(format_args!("source `{source}`: {requests}{rows}, {records}"));
     for reject in &summary.rejects {
         note(format_args!("source `{source}`: passed over: {reject}"));
     }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::catalog::Connector;
 use super::error::PullError;
-use super::pull::{Progress, PullOptions, PullSummary, pull_fetched, pull_files};
+use super::manifest::Way;
+use super::pull::{Progress, PullOptions, PullSummary, pull_fetched, pull_files, pull_printed};
 use super::settings::Settings;
-use super::transport::{self, Ask, Origin, Watch};
+use super::transport::{self, Ask, Doing, Origin, Watch, files};
 
 /// A source that is ready to be pulled.
 #[derive(Debug)]
@@ -28,24 +29,47 @@ pub struct Job {
 }
 
 impl Job {
-    /// Whether what it reads is there: its files can be opened. A product is not asked.
+    /// Whether what it reads is there: its files can be opened, its program and the secrets of that are there. A product is
+    /// not asked.
     ///
     /// # Errors
-    /// Names the first file that cannot be opened.
+    /// Names the first thing that is not.
     pub fn check_files(&self) -> Result<(), String> {
-        let Origin::Files(files) = &self.origin else { return Ok(()) };
-        for file in files {
-            std::fs::File::open(file).map_err(|e| format!("{}: cannot be opened: {e}", file.display()))?;
+        match &self.origin {
+            Origin::Files(files) => {
+                for file in files.as_ref().map_err(Clone::clone)? {
+                    std::fs::File::open(file).map_err(|e| files::unopened(file, &e))?;
+                }
+                Ok(())
+            }
+            Origin::Exec(site) => {
+                let Self { connector, settings, options, .. } = self;
+                let watch = &|_: &Doing<'_>| false;
+                let ask = Ask { connector, settings, options, folder: &self.folder, keep: None, watch };
+                transport::exec::probe(&ask, site).map_err(|e| e.to_string())
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Its files, where it has some.
     #[must_use]
     pub fn files(&self) -> &[PathBuf] {
         match &self.origin {
-            Origin::Files(files) => files,
+            Origin::Files(Ok(files)) => files,
             _ => &[],
+        }
+    }
+
+    /// How it is read, in the word that manifests and configurations have for it.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        match &self.origin {
+            Origin::Files(_) => Way::Files,
+            Origin::Exec(_) => Way::Exec,
+            Origin::Http(_) => Way::Http,
+            Origin::Ldap(_) => Way::Ldap,
+            Origin::Postgres(_) => Way::Postgres,
         }
     }
 
@@ -63,11 +87,19 @@ impl Job {
         let ask =
             Ask { connector, settings, options, folder: &self.folder, keep: self.keep.as_deref(), watch };
         let fetched = match &self.origin {
-            Origin::Files(files) => return pull_files(connector, settings, options, files, sink, progress),
+            Origin::Files(files) => {
+                let files = files.as_ref().map_err(|e| PullError::Asked(e.clone()))?;
+                return pull_files(connector, settings, options, files, sink, progress);
+            }
             Origin::Exec(site) => {
                 let printed = transport::exec::run(&ask, site)?;
-                let files = [printed.path().to_owned()];
-                return pull_files(connector, settings, options, &files, sink, progress);
+                let (file, reasons) = (printed.path(), printed.reasons.clone());
+                let pulled = pull_printed(connector, settings, options, file, reasons, sink, progress);
+                let mut summary = pulled.map_err(|e| printed.error(e))?;
+                for text in summary.rejects.iter_mut().chain(&mut summary.reasons) {
+                    *text = printed.told(text);
+                }
+                return Ok(summary);
             }
             Origin::Http(site) => transport::http::fetch(&ask, site)?,
             Origin::Ldap(site) => transport::ldap::fetch(&ask, site)?,
@@ -87,8 +119,7 @@ impl Job {
         let Self { connector, settings, options, .. } = self;
         let ask = Ask { connector, settings, options, folder: &self.folder, keep: None, watch };
         match &self.origin {
-            Origin::Files(_) => self.check_files().map_err(PullError::Asked),
-            Origin::Exec(site) => transport::exec::probe(&ask, site),
+            Origin::Files(_) | Origin::Exec(_) => self.check_files().map_err(PullError::Asked),
             Origin::Http(site) => transport::http::probe(&ask, site),
             Origin::Ldap(site) => transport::ldap::probe(&ask, site),
             Origin::Postgres(site) => transport::postgres::probe(&ask, site),

@@ -17,7 +17,7 @@ use super::transport::Fetched;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the caller decides about a pull.
 #[derive(Debug, Clone)]
@@ -84,6 +84,34 @@ pub fn pull_files(
     sink: &mut dyn FnMut(&str) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PullSummary, PullError> {
+    pull_inputs(connector, settings, options, files, Vec::new(), sink, progress)
+}
+
+/// The same of what a program printed into a file. `reasons` are why that is not all.
+///
+/// # Errors
+/// As [`pull_files`].
+pub fn pull_printed(
+    connector: &Connector,
+    settings: &Settings,
+    options: &PullOptions,
+    file: &Path,
+    reasons: Vec<String>,
+    sink: &mut dyn FnMut(&str) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PullSummary, PullError> {
+    pull_inputs(connector, settings, options, &[file.to_owned()], reasons, sink, progress)
+}
+
+fn pull_inputs(
+    connector: &Connector,
+    settings: &Settings,
+    options: &PullOptions,
+    files: &[PathBuf],
+    reasons: Vec<String>,
+    sink: &mut dyn FnMut(&str) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PullSummary, PullError> {
     let manifest = &connector.manifest;
     if manifest.shapes.is_empty() {
         return Err(PullError::Setting(format!(
@@ -100,7 +128,7 @@ pub fn pull_files(
             feeds.push(Feed::File(Box::new(feed::File { input, recognised, shape })));
         }
     }
-    pull_feeds(connector, settings, options, feeds, Vec::new(), sink, progress)
+    pull_feeds(connector, settings, options, feeds, reasons, sink, progress)
 }
 
 /// The same of what transports set aside. `reasons` are why that is not all.

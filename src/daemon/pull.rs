@@ -1,11 +1,16 @@
 //! Pulling one configured source: through its connector into a file without a name, so that nothing is left behind
 //! however the program ends.
 
+use std::cell::RefCell;
 use std::io::{BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
+use crate::connect::transport::Doing;
 use crate::engine::Pulled;
+
+/// The shortest wait that is logged, in seconds.
+const LONG: u64 = 5;
 
 /// Pulls the sources of a configuration.
 pub struct Puller<'c> {
@@ -51,7 +56,12 @@ impl<'c> Puller<'c> {
             }
             writeln!(out, "{line}")
         };
-        let pulled = job.pull(&mut sink, &mut |_| _ = (self.stop)(), &|_| (self.stop)());
+        let heard = Heard { source, waiting: RefCell::default() };
+        let watch = |doing: &Doing<'_>| {
+            heard.log(doing);
+            (self.stop)()
+        };
+        let pulled = job.pull(&mut sink, &mut |_| _ = (self.stop)(), &watch);
         let summary = pulled.map_err(|e| e.to_string())?;
         out.flush().map_err(|e| failed(&e))?;
         drop(out);
@@ -71,6 +81,34 @@ impl<'c> Puller<'c> {
             taken_at: job.options.taken_at,
             lines: Box::new(BufReader::with_capacity(1 << 18, spool)),
         })
+    }
+}
+
+/// Logs what goes on while a source is asked.
+struct Heard<'s> {
+    source: &'s str,
+    /// The wait that was logged last, until an answer comes: while it lasts it is heard of again and again.
+    waiting: RefCell<Option<(String, String)>>,
+}
+
+impl Heard<'_> {
+    fn log(&self, doing: &Doing<'_>) {
+        let source = self.source;
+        match doing {
+            Doing::Asked { step, requests, rows } => {
+                self.waiting.replace(None);
+                tracing::trace!(source, step, requests, rows, "asked");
+            }
+            Doing::Waiting { step, pause, why } if pause.as_secs() >= LONG => {
+                let wait = Some(((*step).to_owned(), (*why).to_owned()));
+                if *self.waiting.borrow() != wait {
+                    self.waiting.replace(wait);
+                    tracing::info!(source, step, seconds = pause.as_secs(), why, "waits");
+                }
+            }
+            Doing::Said { line } => tracing::info!(source, line, "said"),
+            Doing::Waiting { .. } | Doing::Busy => {}
+        }
     }
 }
 

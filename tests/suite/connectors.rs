@@ -5,7 +5,10 @@
 //! `skip_bad_rows`, and the table `[settings]`), and either `expected.jsonl` or `expected-error.txt`, of which each line
 //! must be part of the error. `UPDATE_EXPECTED=1` writes what came out where nothing or something else was expected.
 //! `EXAM=jira` or `EXAM=jira/CASE` sits only that part.
+//!
+//! The list `connectors/README.md` is made of the manifests, and held against them.
 
+use counterfoil::connect::manifest::{Kind, Way};
 use counterfoil::connect::{Catalog, Connector, PullOptions, Settings, pull_files};
 use std::collections::BTreeSet;
 use std::fs;
@@ -163,5 +166,86 @@ fn pages_document_every_setting() {
             );
         }
         assert!(connector.page.starts_with(&format!("# {}\n", connector.name())), "{}", connector.name());
+    }
+}
+
+/// What the list opens with.
+const LIST: &str = "# Connectors
+
+What Counterfoil reads, made from the manifests in the folders here. `counterfoil connectors` prints the same, and
+`counterfoil connectors NAME` the page of one: what has to be granted, every setting, what cannot be known from it.
+
+Read by *files*: exports that somebody or something puts down, in the formats named. By *exec*: a program of yours that prints what
+would stand in one ([its contract](../examples/plugins/README.md)). By *http*, *ldap* or *postgres*: Counterfoil asks the
+product itself. [CONTRIBUTING.md](../CONTRIBUTING.md) says how to add a connector, without code.
+";
+
+/// The list of connectors, made of their manifests.
+fn listed() -> String {
+    let catalog = catalog();
+    let mut text = LIST.to_owned();
+    for kind in Kind::ALL {
+        let of_kind: Vec<&Connector> = catalog.iter().filter(|c| c.manifest.kind == kind).collect();
+        let telling = matches!(kind, Kind::Access | Kind::Any);
+        let mut heading = kind.word().to_owned();
+        heading[..1].make_ascii_uppercase();
+        text += &format!("\n## {heading}: {}\n\n| connector | product | yields | read by |", kind.about());
+        text += if telling { " last use | time of the grant | held through others |\n" } else { "\n" };
+        text += if telling { "|---|---|---|---|---|---|---|\n" } else { "|---|---|---|---|\n" };
+        for c in of_kind {
+            text += &format!(
+                "| [{0}]({0}/README.md) | {1} | {2} | {3} |",
+                c.name(),
+                c.manifest.title,
+                yields(c),
+                read_by(c)
+            );
+            let knows = &c.manifest.knows;
+            if telling {
+                for fact in [&knows.last_use, &knows.granted_at, &knows.inheritance] {
+                    text += &format!(" {} |", fact.as_deref().unwrap_or("not known"));
+                }
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn yields(connector: &Connector) -> String {
+    let provides = &connector.manifest.provides;
+    let any = provides.is_empty() || provides.iter().any(|kind| kind.starts_with('$'));
+    if any { "any record type".to_owned() } else { provides.join(", ") }
+}
+
+fn read_by(connector: &Connector) -> String {
+    let mut formats: Vec<&str> = vec![];
+    for format in connector.manifest.shapes.iter().flat_map(|shape| &shape.formats) {
+        if !formats.contains(&format.name()) {
+            formats.push(format.name());
+        }
+    }
+    let ways = connector.manifest.ways();
+    let words = ways.iter().map(|way| match way {
+        Way::Files => format!("files ({})", formats.join(", ")),
+        way => way.word().to_owned(),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn list() {
+    let (file, made) = (root().join("README.md"), listed());
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&file, &made).unwrap();
+    }
+    let there = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        there == made,
+        "connectors/README.md is not what the manifests say; \
+         `UPDATE_EXPECTED=1 cargo test --test suite -- connectors::list` makes it anew"
+    );
+    for cell in made.lines().filter(|line| line.starts_with("| [")) {
+        assert!([6, 9].contains(&cell.split('|').count()), "a `|` in a manifest breaks the table: {cell}");
     }
 }

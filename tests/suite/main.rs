@@ -19,6 +19,8 @@ mod crash;
 mod dates;
 mod demo;
 mod engine;
+#[cfg(unix)]
+mod exec;
 mod hostile;
 mod inherit;
 mod joins;
@@ -38,6 +40,7 @@ mod servers;
 mod servicenow;
 mod simulation;
 mod sinks;
+mod sources;
 mod store;
 mod tidy;
 mod worker;

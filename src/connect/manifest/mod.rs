@@ -42,6 +42,9 @@ pub struct Manifest {
     /// [`inherit`](super::inherit)).
     #[serde(default)]
     pub inherit: bool,
+    /// What of the more telling facts it knows, for the list of connectors.
+    #[serde(default)]
+    pub knows: Knows,
     /// The shapes of files, tried in order; the first that recognises the file is taken.
     #[serde(rename = "shape", default)]
     pub shapes: Vec<Shape>,
@@ -59,6 +62,50 @@ pub struct Manifest {
     pub settings: Vec<SettingSpec>,
 }
 
+/// `[knows]`: in a few words, where a fact comes from that not every product tells. What is absent is not known from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Knows {
+    /// Last use: of what, and from where.
+    #[serde(default)]
+    pub last_use: Option<String>,
+    /// When a grant was made, and by whom.
+    #[serde(default)]
+    pub granted_at: Option<String>,
+    /// Which access held through something else is worked out.
+    #[serde(default)]
+    pub inheritance: Option<String>,
+}
+
+/// A way in which a connector can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Files as somebody saved them.
+    Files,
+    /// A program that prints what would be in such a file.
+    Exec,
+    /// The product, over HTTP.
+    Http,
+    /// A directory.
+    Ldap,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+impl Way {
+    /// Its word: the key of a source that it is read in this way.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Exec => "exec",
+            Self::Http => "http",
+            Self::Ldap => "ldap",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
 /// What a connector is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -72,6 +119,33 @@ pub enum Kind {
     /// Any of them.
     #[default]
     Any,
+}
+
+impl Kind {
+    /// All, in the order of the list.
+    pub const ALL: [Self; 4] = [Self::Tickets, Self::Access, Self::Directory, Self::Any];
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tickets => "tickets",
+            Self::Access => "access",
+            Self::Directory => "directory",
+            Self::Any => "any",
+        }
+    }
+
+    /// What connectors of this kind tell, in one sentence.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Tickets => "where access is asked for and approved",
+            Self::Access => "where access is held",
+            Self::Directory => "who people, services and agents are",
+            Self::Any => "whatever you have",
+        }
+    }
 }
 
 /// How a row becomes records.
@@ -282,6 +356,22 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+
+    /// The ways in which it can be read.
+    #[must_use]
+    pub fn ways(&self) -> Vec<Way> {
+        let files = !self.shapes.is_empty();
+        [
+            (files, Way::Files),
+            (files, Way::Exec),
+            (self.http.is_some(), Way::Http),
+            (self.ldap.is_some(), Way::Ldap),
+            (self.postgres.is_some(), Way::Postgres),
+        ]
+        .into_iter()
+        .filter_map(|(can, way)| can.then_some(way))
+        .collect()
     }
 
     /// The setting of this name, if one is declared.

@@ -1,7 +1,7 @@
 //! Transports: how what a product knows gets here. Each ends in rows; what becomes of them is the same for all.
 //!
 //! ```text
-//! files ────────────────────────────▶ decode ─▶ rows ─┐
+//! files ─── patterns ───────────────▶ decode ─▶ rows ─┐
 //! exec ──── program ─▶ file ────────▶ decode ─▶ rows ─┤
 //! http ──── steps ─▶ pages ─▶ spool ──────────▶ rows ─┼─▶ map ─▶ merge ─▶ inherit ─▶ records
 //! ldap ──── searches ───────▶ spool ──────────▶ rows ─┤
@@ -12,6 +12,7 @@
 //! that got nothing fails.
 
 pub mod exec;
+pub mod files;
 pub mod http;
 pub mod ldap;
 pub mod postgres;
@@ -29,8 +30,8 @@ pub use spool::{Batch, Writer};
 /// Where the rows of a pull come from.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// Files as somebody saved them.
-    Files(Vec<PathBuf>),
+    /// Files as somebody saved them: those that were chosen, or why there are none.
+    Files(Result<Vec<PathBuf>, String>),
     /// A program that prints them.
     Exec(exec::Site),
     /// A product, over HTTP.
@@ -82,6 +83,11 @@ pub enum Doing<'a> {
     },
     /// Nothing in particular; it still works.
     Busy,
+    /// A program said something on standard error.
+    Said {
+        /// One line of it, with nothing in it that a terminal would act on.
+        line: &'a str,
+    },
     /// It waits, because the product said that it is asked too much or could not answer.
     Waiting {
         /// The step.
