@@ -240,15 +240,15 @@ def request_records:
 
 # --- groups -------------------------------------------------------------------------------------------------
 
-def owners: [.owners | list | .[] | .id? | text | select(. != null) | {id: ., name: (joined("user"; .)[0].identity // null)}];
-def named_owners: [owners[] | .name | select(. != null)] | unique;
+# Those of the owners who are people, by the names of their identities.
+def named_owners: [.owners | list | .[] | .id? | text | select(. != null) | joined("user"; .)[0].identity | select(. != null)] | unique;
 
 def group_records:
   need("id") as $id | (.displayName | text) as $name | group_entitlement($id) as $entitlement
   | {type: "entitlement", system: $settings.system, id: $entitlement, native_id: $id,
      aliases: ([$id, (.mail | text)] + short("group"; $name) | map(select(. != null and . != $entitlement)) | unique),
      risk: risk(any(joined("high_group"; $id)[]; role_is_high(.)) or ($entitlement | high_by_id)),
-     owner: (named_owners | first // null), owners: named_owners,
+     owner: (named_owners | first // null), owners: (named_owners | if . == [] then null else . end),
      membership_rule: (.membershipRule | text)},
     (if (.visibility | text) == "HiddenMembership" and ($settings.hidden_members | not) then
        {type: "incomplete", reason: "the members of the group `\($name // $id)` are hidden: grant Member.Read.Hidden and set `hidden_members`"}
@@ -304,7 +304,7 @@ def app_identity($kind; $owners):
   | {type: "identity", id: "\($settings.system)/\($account)", kind: $kind, name: (.displayName | text), native_id: $id,
      aliases: ([$id, (.appId | text)] | map(select(. != null)) | unique),
      accounts: [{system: $settings.system, account: $account}],
-     owner: ($owners | first // null), owners: $owners,
+     owner: ($owners | first // null), owners: (if $owners == [] then null else $owners end),
      status: (if .accountEnabled == false then "disabled" else null end)};
 
 # Hundreds of service principals are Microsoft's own and hold nothing; those that hold something are services.
@@ -334,9 +334,10 @@ def app_role_records:
       + (if app_system($app) == null then []
          else ["app/\(app_named($app))" + (if $value == null then "" else "/\($value)" end)] end);
       $value | one_of(high_permissions[])),
-    (if (.principalType | text) == "Group" then empty
-     else {type: "grant", account: principal($principal).account, native_id: (.id | text), granted_at: $created,
-       granted_at_basis: (if $created == null then null else "state" end)} + $access end);
+    (principal($principal) as $who
+     | if $who.kind == "group" or (.principalType | text) == "Group" then empty
+       else {type: "grant", account: $who.account, native_id: (.id | text), granted_at: $created,
+         granted_at_basis: (if $created == null then null else "state" end)} + $access end);
 
 def permissions: .scope | text // "" | split(" ") | map(select(. != "")) | unique;
 # What an app may do in the name of people: of all, or of the one who consented.
@@ -385,7 +386,8 @@ def identity($status; $since):
      accounts: (if $status == "departed" then [] else [{system: $settings.system, account: user_account($upn; $id)}] end),
      status: $status, status_since: $since,
      manager: (joined("manager"; $id)[0] as $manager | if $manager == null then null else joined("user"; $manager)[0].identity // null end),
-     groups: ([joined("in_group"; $id)[] | joined("group"; .id)[0].name | select(wanted_group)] | unique)};
+     groups: (if ($settings.identity_groups // []) == [] then null
+       else [joined("in_group"; $id)[] | joined("group"; .id)[0].name | select(wanted_group)] | unique end)};
 
 def user_records:
   need("id") as $id
@@ -466,9 +468,8 @@ def joins:
     need("id") as $id | join("agent"; $id; true), join("app"; $id; {name: (.displayName | text)}), name_join("app"; $id)
   elif $shape == "app-roles" then
     need("principalId") as $principal | need("resourceId") as $app | need("appRoleId") as $role
-    | (if (.principalType | text) == "Group" then
-         join("assigned"; $principal; {app: $app, role: $role, id: (.id | text), at: instant("createdDateTime")})
-       else join("holds"; $principal; true) end),
+    | (if .principalType | text | one_of("User", "ServicePrincipal") then join("holds"; $principal; true)
+       else join("assigned"; $principal; {app: $app, role: $role, id: (.id | text), at: instant("createdDateTime")}) end),
       first_join("\($app) \($role)")
   elif $shape == "delegated-grants" then
     need("resourceId") as $api | join("holds"; need("clientId"); true), (permissions[] | first_join("\($api) delegated \(.)"))

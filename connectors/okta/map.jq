@@ -79,7 +79,7 @@ def once($entitlement): joined("first"; $entitlement)[0] == "\($shape) \($row)";
 
 # A standard role is known by its type, which no administrator changes; one of the org's own by its label.
 def is_custom: (.type | text) == "CUSTOM";
-def role_id: if is_custom then "role/\(.label | text // need("role"))" else "role/\(need("type"))" end;
+def role_id: if is_custom then "role/\((.label | text) // need("role"))" else "role/\(need("type"))" end;
 def role_high: (need("type") | one_of(high_roles[])) or (role_id | high_by_id);
 def role_scope: .["resource-set"] | text | if . == null then null else "resource-set/\(.)" end;
 def role_entitlement:
@@ -159,7 +159,7 @@ def identity:
        else statuses[$said] // error("`status`: `\($said)` is no status that is known") end),
      status_since: instant("statusChanged"),
      manager: ($profile[$settings.manager_field // ""] | [texts] | first // null),
-     groups: ([joined("in_group"; $id)[]] | unique)};
+     groups: (if ($settings.identity_groups // []) == [] then null else [joined("in_group"; $id)[]] | unique end)};
 
 def user_records:
   need("id") as $id
