@@ -57,7 +57,7 @@ def plain_role: {pull: "read", push: "write"}[.] // .;
 # --- events -------------------------------------------------------------------------------------------------
 
 # What an event is about. Teams stand in events as `organisation/team`.
-def team_of_event: .team // "" | split("/") | last | key;
+def team_of_event: .team // "" | split("/") | last // "" | key;
 def subject:
   (.action // "") as $action
   | if $action | startswith("org.") then "org/\(.user // "" | key)"
@@ -101,7 +101,8 @@ def permission_ids:
 def credential_id: if $shape == "token" then "token/\(need("token_id"))" else "installation/\(need("app_slug"))" end;
 
 def joins:
-  if $shape == "owner" then join("owner"; need("login") | key; true)
+  if $shape == "organisation" then join("organisation"; ""; true)
+  elif $shape == "owner" then join("owner"; need("login") | key; true)
   elif $shape == "outside-collaborator" then join("outside"; need("login") | key; true)
   elif $shape == "team" then
     known("parent/slug") as $parent | select($parent != null) | join("child"; $parent; need("slug"))
@@ -127,11 +128,14 @@ def account: {account: need("login"), native_id: known("id")};
 
 def owner_records:
   (need("login") | key) as $login
-  | here({type: "grant", entitlement: "owner"}) + account
+  | (if $row == 1 and joined("organisation"; "") == [] then
+       {type: "incomplete", reason: "GitHub said nothing of the organisation itself: what its members may do in every repository is not known"}
+     else empty end),
+    (here({type: "grant", entitlement: "owner"}) + account
     + (events("org/\($login)")
        | changed_at((.action | one_of("org.update_member", "org.add_member")) and .to == "admin";
            .action == "org.remove_member" or (.action == "org.update_member" and .to != "admin"))
-       | provisioned);
+       | provisioned));
 def member_records:
   (need("login") | key) as $login
   | here({type: "grant", entitlement: "member"}) + account
