@@ -32,6 +32,7 @@ pub mod pull;
 pub mod record;
 mod runner;
 pub mod settings;
+mod told;
 pub mod transport;
 
 pub use catalog::{Catalog, Connector, Origin};

@@ -178,6 +178,7 @@ const RULES: &[Rule] = &[
                 "has an expected-error.txt",
             ),
             (Replace("connectors/records/manifest.toml", "\nmap = \"records\"", "\n"), "has no map.jq"),
+            (Remove("connectors/github/live/stub.toml"), "has no stub.toml under live/"),
         ],
         innocent: &[],
     },

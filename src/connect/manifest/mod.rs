@@ -6,6 +6,7 @@
 mod check;
 pub mod http;
 pub mod ldap;
+pub mod paging;
 pub mod sql;
 pub mod value;
 

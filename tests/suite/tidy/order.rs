@@ -125,8 +125,14 @@ pub fn connectors_whole(tree: &Tree) -> Vec<String> {
         let cases = tree.folders(&format!("{folder}fixtures/"));
         let holds =
             |file: &str| cases.iter().any(|case| tree.has(&format!("{folder}fixtures/{case}/{file}")));
+        // What is read from files has cases; what is only asked for has the exam of those, or tests against a real server.
+        let reads_files = manifest.contains("\n[[shape]]");
+        let asks = manifest.contains("\n[http]");
+        if asks && !tree.under(&format!("{folder}live/"), "stub.toml").any(|_| true) {
+            complaints.push(format!("{folder}: asks over HTTP, and has no stub.toml under live/"));
+        }
         for file in ["expected.jsonl", "expected-error.txt"] {
-            if !holds(file) {
+            if reads_files && !holds(file) {
                 complaints.push(format!("{folder}: no case under fixtures/ has an {file}"));
             }
         }
