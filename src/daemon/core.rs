@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ahead::{AtOnce, Pulls};
 use super::setup::Setup;
 use crate::engine::{Engine, EngineError, Manifest, Order, Pulled, SourceSpec};
 use crate::model::event::{HEARTBEAT_SCHEMA, Heartbeat, State, hashed};
@@ -107,15 +108,28 @@ impl Core {
         self.board.next_wake(now)
     }
 
-    /// Does everything that is due.
+    /// Does everything that is due, and waits for each pull.
     ///
     /// # Errors
-    /// When the store fails, or the run is asked to stop: what is due stays due.
+    /// As [`Core::tick_with`].
     pub fn tick(
         &mut self,
         now: Instant,
         stop: &dyn Fn() -> bool,
         pull: &mut dyn FnMut(&str) -> Pulled,
+    ) -> Result<Ticked, EngineError> {
+        self.tick_with(now, stop, &mut AtOnce(pull))
+    }
+
+    /// Does everything that is due; of the sources, those that are ready.
+    ///
+    /// # Errors
+    /// When the store fails, or the run is asked to stop: what is due stays due.
+    pub fn tick_with(
+        &mut self,
+        now: Instant,
+        stop: &dyn Fn() -> bool,
+        pulls: &mut dyn Pulls,
     ) -> Result<Ticked, EngineError> {
         let mut ticked = Ticked { heartbeats: self.heartbeats(now)?, run: None };
         self.engine.store().unmute(now)?;
@@ -127,14 +141,21 @@ impl Core {
         if due.jobs.is_empty() && !self.rejudge {
             return Ok(ticked);
         }
-        let sources: Vec<String> =
-            due.jobs.iter().filter_map(|job| job.name.strip_prefix("pull ").map(str::to_owned)).collect();
-        let judge =
-            self.rejudge || self.setup.judge_after_pull || due.jobs.iter().any(|job| job.name == "reconcile");
+        let source_of = |name: &str| name.strip_prefix("pull ").map(str::to_owned);
+        let wanted: Vec<String> = due.jobs.iter().filter_map(|job| source_of(&job.name)).collect();
+        let reconcile = due.jobs.iter().any(|job| job.name == "reconcile");
+        let first = self.engine.is_first()?;
+        let sources = if wanted.is_empty() { vec![] } else { pulls.ready(&wanted, first) };
+        // Nothing is lost by waiting: what is due stays due until it was taken in.
+        if sources.is_empty() && !wanted.is_empty() && (first || !reconcile && !self.rejudge) {
+            return Ok(ticked);
+        }
+        let judge = self.rejudge || self.setup.judge_after_pull || reconcile;
         let order = Order { now, sources: &self.setup.sources, due: &sources, judge, stop };
-        ticked.run = Some(self.engine.run(&order, pull)?);
+        ticked.run = Some(self.engine.run(&order, &mut |source| pulls.take(source))?);
         self.rejudge = false;
-        for job in &due.jobs {
+        let taken = |name: &str| source_of(name).is_none_or(|source| sources.contains(&source));
+        for job in due.jobs.iter().filter(|job| taken(&job.name)) {
             self.board.done(&job.name, job.slot);
         }
         let state = serde_json::to_string(&self.board.state()).unwrap_or_default();

@@ -9,6 +9,7 @@
 //!
 //! [`Core`] is the loop's body without the waiting: the time is an argument, so that days can be played in seconds.
 
+mod ahead;
 mod core;
 mod post;
 mod pull;

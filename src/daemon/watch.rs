@@ -10,9 +10,9 @@ use std::time::{Duration as Span, Instant as Tick, SystemTime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::ahead::Ahead;
 use super::core::Core;
 use super::post::{Destination, Pause, Post, deliver, resend};
-use super::pull::Puller;
 use super::setup::{Setup, SetupError};
 use super::status::refresh;
 use crate::config::{Config, instant};
@@ -40,6 +40,8 @@ const LAST: Span = Span::from_secs(8);
 enum Wake {
     Stop,
     Reload,
+    /// A pull has ended.
+    Pulled,
 }
 
 /// The clock.
@@ -81,7 +83,9 @@ pub fn run(
     }
     let stopping = Arc::new(AtomicBool::new(false));
     let (wake, woken) = channel();
-    runtime.spawn(signals(wake, Arc::clone(&stopping)));
+    runtime.spawn(signals(wake.clone(), Arc::clone(&stopping)));
+    let pulls = super::pull::kept_beside(store);
+    let ahead = Ahead::new(config.clone(), pulls.clone(), waker(&wake));
     let mut daemon = Daemon {
         core,
         config,
@@ -92,7 +96,9 @@ pub fn run(
         notifier: Notifier::from_environment(),
         stopping,
         uncounted: true,
-        pulls: super::pull::kept_beside(store),
+        ahead,
+        wake,
+        pulls,
     };
     daemon.open_post_office();
     tracing::info!(store = %store.display(), "counterfoil runs");
@@ -117,8 +123,17 @@ struct Daemon {
     stopping: Arc<AtomicBool>,
     /// Whether grants and findings have yet to be counted for the metrics.
     uncounted: bool,
+    /// The pulls under way.
+    ahead: Ahead,
+    wake: Sender<Wake>,
     /// Where what was pulled is kept between pulls.
     pulls: Option<std::path::PathBuf>,
+}
+
+/// Wakes the loop when a pull has ended.
+fn waker(wake: &Sender<Wake>) -> Arc<dyn Fn() + Send + Sync> {
+    let wake = wake.clone();
+    Arc::new(move || drop(wake.send(Wake::Pulled)))
 }
 
 /// The tasks that empty the outbox, one for each sink.
@@ -141,7 +156,7 @@ impl Daemon {
             match woken.recv_timeout(wait) {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Wake::Reload) => self.reload(load, controls, threads),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Wake::Pulled) | Err(RecvTimeoutError::Timeout) => {}
             }
             wait = if self.tick() { self.until_next() } else { AFTER_FAULT };
             if self.stopping.load(Ordering::Relaxed) {
@@ -155,6 +170,8 @@ impl Daemon {
         let now = now();
         let due = self.core.next_wake(now).and_then(|t| t.since(now)).map_or(LONGEST, span);
         let watchdog = self.notifier.watchdog().map_or(LONGEST, |w| w / 3);
+        // What is due and still being pulled is waited for: its end wakes the loop.
+        let due = if self.ahead.is_busy() { due.max(LOOK) } else { due };
         due.min(LONGEST).min(watchdog)
     }
 
@@ -171,8 +188,7 @@ impl Daemon {
             }
             stopping.load(Ordering::Relaxed)
         };
-        let puller = Puller::new(&self.config, self.pulls.clone(), &stop);
-        let ticked = self.core.tick(now, &stop, &mut |source| puller.pull(source));
+        let ticked = self.core.tick_with(now, &stop, &mut self.ahead);
         let took = duration(began.elapsed());
         let metrics = &self.status.metrics;
         let mut recount = self.uncounted;
@@ -240,6 +256,8 @@ impl Daemon {
                 if let Err(e) = self.core.reload(setup, keep) {
                     tracing::error!(error = %e, "the store failed while the configuration was read again");
                 }
+                // What is being pulled goes by the old configuration: it is broken off, and due again.
+                self.ahead = Ahead::new(config.clone(), self.pulls.clone(), waker(&self.wake));
                 self.config = config;
                 self.open_post_office();
                 tracing::info!("the configuration was read again");

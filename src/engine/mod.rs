@@ -81,7 +81,7 @@ pub enum Pulled {
         /// When the export was taken, as the records carry it.
         taken_at: String,
         /// The lines.
-        lines: Box<dyn BufRead>,
+        lines: Box<dyn BufRead + Send>,
     },
     /// Nothing, or nothing that can be used.
     Failed(String),
@@ -163,6 +163,14 @@ impl Engine {
     /// Puts other rules in place: what they change is judged in the next run.
     pub fn set_rules(&mut self, rules: Rules) {
         self.rules = rules;
+    }
+
+    /// Whether no run was ever finished.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn is_first(&mut self) -> Result<bool, EngineError> {
+        Ok(self.store.meta(JUDGED)?.is_none())
     }
 
     /// Does one run. `pull` gives what a source holds now.

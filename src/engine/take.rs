@@ -106,7 +106,7 @@ impl Run<'_> {
         &mut self,
         state: &mut SourceState,
         taken_at: &str,
-        mut lines: Box<dyn BufRead>,
+        mut lines: Box<dyn BufRead + Send>,
     ) -> Result<(Option<Instant>, PullOutcome), EngineError> {
         let mut fault: Option<String> = None;
         let mut stopped: Option<Stopped> = None;

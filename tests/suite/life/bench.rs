@@ -60,7 +60,7 @@ pub fn pulled(source: &str, provides: &str, records: &[Value], how: How, now: In
         How::Cut | How::Unmarked => {}
     }
     let text = Cursor::new(lines.concat());
-    let lines: Box<dyn BufRead> =
+    let lines: Box<dyn BufRead + Send> =
         if how == How::Cut { Box::new(BufReader::new(text.chain(Broken))) } else { Box::new(text) };
     Pulled::Records { taken_at, lines }
 }
