@@ -24,6 +24,8 @@ mod exec;
 mod hostile;
 mod inherit;
 mod joins;
+#[cfg(unix)]
+mod ldap;
 mod life;
 mod lock;
 mod log;

@@ -8,6 +8,7 @@
 //! | `cf_html_text` | the text of HTML, tags taken off and entities resolved |
 //! | `cf_url_decode` | `%41` resolved; what is not UTF-8 then is an error |
 //! | `cf_norm` | the normal form in which names are compared |
+//! | `cf_dn` | the normal form in which names of directory entries (RFC 4514) are compared, or null where it is none |
 //! | `cf_sha256` | lower-case hex of the SHA-256 of a text |
 //! | `cf_json` | a text as JSON, with the limits of the decoders; null where it is none |
 //!
@@ -31,7 +32,7 @@ type Definition<D> = (&'static str, Box<[jaq_core::Bind]>, RunPtr<D>);
 
 /// All of them.
 pub fn all<D: for<'a> DataT<V<'a> = Val>>() -> impl Iterator<Item = Fun<D>> {
-    let definitions: [Definition<D>; 10] = [
+    let definitions: [Definition<D>; 11] = [
         ("cf_instant", v(2), |mut cv| {
             let zone = cv.0.pop_var();
             let formats = cv.0.pop_var();
@@ -55,6 +56,7 @@ pub fn all<D: for<'a> DataT<V<'a> = Val>>() -> impl Iterator<Item = Fun<D>> {
         ("cf_norm", v(0), |cv| {
             bome(on_text(&cv.1, |text| Ok(Val::utf8_str(crate::model::norm(text).into_owned()))))
         }),
+        ("cf_dn", v(0), |cv| bome(on_text(&cv.1, |text| Ok(dn(text).map_or(Val::Null, Val::utf8_str))))),
         ("cf_sha256", v(0), |cv| bome(on_text(&cv.1, |text| Ok(Val::utf8_str(sha256(text.as_bytes())))))),
         ("cf_json", v(0), |cv| bome(on_text(&cv.1, |text| Ok(json(text).unwrap_or_default())))),
         // jq's own name, on our reader: jaq's has no limit on depth.
@@ -188,5 +190,117 @@ fn json(text: &str) -> Result<Val, String> {
         (Ok(value), None) => Ok(to_val(&value)),
         (Err(error), _) => Err(error.to_string()),
         (_, Some(fault)) => Err(fault),
+    }
+}
+
+/// The normal form of a DN: types and values in lower case, escapes and blanks written one way, the parts of an RDN in order.
+fn dn(text: &str) -> Option<String> {
+    let (mut rdns, mut rdn) = (Vec::new(), Vec::new());
+    let mut rest = text.trim();
+    loop {
+        let (kind, behind) = rest.split_once('=')?;
+        let kind = kind.trim().to_ascii_lowercase();
+        let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        if kind.is_empty() || !kind.bytes().all(known) {
+            return None;
+        }
+        let (value, behind) = dn_value(behind)?;
+        rdn.push(format!("{}={value}", kind.strip_prefix("oid.").unwrap_or(&kind)));
+        let mut signs = behind.chars();
+        let next = signs.next();
+        if next != Some('+') {
+            rdn.sort();
+            rdns.push(rdn.join("+"));
+            rdn.clear();
+        }
+        if next.is_none() {
+            return Some(rdns.join(","));
+        }
+        rest = signs.as_str();
+    }
+}
+
+/// A value of a DN in its normal form, and what follows it.
+fn dn_value(text: &str) -> Option<(String, &str)> {
+    let mut bytes = Vec::new();
+    let mut quoted = false;
+    let mut signs = text.char_indices();
+    let mut end = text.len();
+    while let Some((at, sign)) = signs.next() {
+        match sign {
+            '"' => quoted = !quoted,
+            '\\' => {
+                let behind = text.get(at + 1..)?;
+                match behind.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+                    Some(byte) if behind.as_bytes().first()?.is_ascii_hexdigit() => {
+                        bytes.push(byte);
+                        signs.nth(1);
+                    }
+                    _ => {
+                        let (_, escaped) = signs.next()?;
+                        bytes.extend_from_slice(escaped.encode_utf8(&mut [0; 4]).as_bytes());
+                    }
+                }
+            }
+            ',' | ';' | '+' if !quoted => {
+                end = at;
+                break;
+            }
+            _ => bytes.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    let value = String::from_utf8(bytes).ok().filter(|_| !quoted)?;
+    let value = crate::model::norm(&value).split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut written = String::with_capacity(value.len());
+    for sign in value.chars() {
+        if matches!(sign, ',' | ';' | '+' | '"' | '\\' | '=' | '<' | '>') {
+            written.push('\\');
+        }
+        written.push(sign);
+    }
+    Some((written, text.get(end..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_entries_that_are_the_same_have_one_form() {
+        for (one, other) in [
+            ("uid=alice,ou=People,dc=corp,dc=example", "UID=Alice, OU=people ,DC=corp, DC=example"),
+            ("cn=a  b,dc=x", "CN= A b ,DC=X"),
+            ("cn=Lov\\C3\\A9n,dc=x", "cn=lov\u{e9}n,dc=x"),
+            ("cn=Lov\u{65}\u{301}n,dc=x", "cn=lov\u{e9}n,dc=x"),
+            ("cn=Doe\\, Jane,dc=x", "CN=\"doe, jane\",DC=x"),
+            ("cn=Doe\\2C Jane,dc=x", "cn=doe\\, jane,dc=x"),
+            ("cn=a+uid=b,dc=x", "UID=B+CN=A;dc=x"),
+            ("oid.2.5.4.3=a", "2.5.4.3=A"),
+            ("cn=a\\20,dc=x", "cn=a,dc=x"),
+        ] {
+            assert_eq!(dn(one).unwrap(), dn(other).unwrap(), "{one}");
+        }
+        assert_eq!(dn("cn=Doe\\, Jane,dc=x").unwrap(), "cn=doe\\, jane,dc=x");
+        for (one, other) in [
+            ("cn=a,dc=x", "cn=a\\,dc=x"),
+            ("cn=a+uid=b,dc=x", "cn=a,uid=b,dc=x"),
+            ("cn=a\\+uid=b,dc=x", "cn=a+uid=b,dc=x"),
+        ] {
+            assert_ne!(dn(one), dn(other), "{one}");
+        }
+        for text in [
+            "",
+            "alice",
+            "CORP\\alice",
+            "=a",
+            "cn=a,b",
+            "cn=\"a",
+            "cn=a\\",
+            "cn=a\\ff,dc=x",
+            "a b=c",
+            "cn=a,",
+        ] {
+            assert_eq!(dn(text), None, "{text}");
+        }
     }
 }
