@@ -32,6 +32,7 @@ mod log;
 mod notify;
 mod ocsf;
 mod pages;
+mod postgres;
 mod reference;
 mod report;
 mod samples;
