@@ -27,6 +27,7 @@ mod joins;
 #[cfg(unix)]
 mod ldap;
 mod life;
+mod live;
 mod lock;
 mod log;
 mod notify;

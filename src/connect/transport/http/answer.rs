@@ -34,6 +34,9 @@ pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<Page
         }
         Answer::Csv => return Ok(Page { document: Value::Null, rows: csv(body)? }),
     };
+    if matches!(step.format, Answer::Json) {
+        check_shape(step, &document)?;
+    }
     if step.is_document() {
         return Ok(match document {
             Value::Null => Page::default(),
@@ -57,6 +60,23 @@ pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<Page
         }
     }
     Ok(Page { document, rows })
+}
+
+/// Rows that are not in an answer are not there only where the answer is one: `null`, a text or a list in the place of an
+/// object says nothing of them.
+fn check_shape(step: &Step, document: &Value) -> Result<(), String> {
+    let inside = !step.is_document() && step.rows.iter().all(|rows| rows.starts_with('/'));
+    let kind = match document {
+        Value::Object(_) => return Ok(()),
+        Value::Null => "`null`",
+        _ if !inside => return Ok(()),
+        Value::Array(_) => "an array",
+        Value::String(_) => "a text",
+        Value::Number(_) => "a number",
+        Value::Bool(_) => "true or false",
+    };
+    let expected = if inside { "an object" } else { "a value" };
+    Err(format!("the answer is {kind}: expected {expected}"))
 }
 
 /// The values of an object, each with its key.

