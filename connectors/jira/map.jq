@@ -1,7 +1,8 @@
 # Jira issues to request records.
 #
-# Input `.`: one issue, as one of the shapes of manifest.toml hands it over.
+# Input `.`: one issue, as one of the shapes or steps of manifest.toml hands it over.
 #   search, issues, issue, queue   an issue object of the REST API (version 2 or 3)
+#   search, search-dc, over HTTP   the same, with what was asked besides: `changelog`, `comments`, `approvals`
 #   csv                            { "Header": ["cell", ...] }, repeated headers joined
 #   xml                            the <item> element of an RSS export
 # Output: one request; `incomplete` where the export itself shows that something is missing; nothing for an issue
@@ -27,6 +28,8 @@ def looked_up($names; $map):
 def by_time(f): sort_by(f | if . == null then "" else rtrimstr("Z") end);
 def latest: map(select(. != null)) | by_time(.) | last;
 def compact: map_values(select(. != null and . != []));
+# Was Jira asked itself? Then the pull says which steps were read to their end.
+def is_live: (($head | objects | ._whole) // null) != null;
 
 # Any of the date forms of the exports, as an RFC 3339 instant in UTC; $place is for the message.
 def when($place):
@@ -129,18 +132,20 @@ def rest_url:
   ($settings.base_url // (.self // "" | cf_capture("^(?P<base>https?://.+?)/rest/").base?) // null) as $base
   | if $base == null or ($base | startswith("https://api.atlassian.com/")) then null else ($base | rtrimstr("/")) + "/browse/" + .key end;
 
-# The change log: who, when, and which field went from what to what. `missing` is the number of entries left out.
+# The change log: who, when, and which field went from what to what. `missing` is the number of entries left out; one without
+# a time says nothing, and is missing, too.
 def rest_changelog:
   .changelog as $log
   | if $log == null then null
     else
       # In bulk, the entries of an issue come in parts.
-      (if ($log | type) == "array" then [$log[] | if has("changeHistories") then .changeHistories[] else . end] else $log.histories // $log.values // $log.changeHistories // [] end) as $entries
+      (if ($log | type) == "array" then [$log[] | if has("changeHistories") then (.changeHistories // [])[] else . end] else $log.histories // $log.values // $log.changeHistories // [] end) as $entries
       | ($log | if type == "object" then . else {} end) as $page
+      | [ $entries[] | select(.created != null) ] as $timed
       | {
-          missing: (($page.total // ($entries | length)) - ($entries | length)),
-          capped: ((($page.total // 0) > ($entries | length)) or $page.isLast == false or $page.nextPageToken != null),
-          entries: [ $entries[] | . as $entry | (.items // [])[]
+          missing: ([$page.total // 0, ($entries | length)] | max - ($timed | length)),
+          capped: ((($page.total // 0) > ($entries | length)) or ($entries | length) > ($timed | length) or $page.isLast == false or $page.nextPageToken != null),
+          entries: [ $timed[] | . as $entry | (.items // [])[]
             | { at: $entry.created, by: $entry.author, id: (.fieldId // null), field: (.field // null),
                 from: [.from, .fromString | known | select(. != null)], to: [.to, .toString | known | select(. != null)] } ]
         }
@@ -163,14 +168,17 @@ def rest_issue:
       created: $f.created,
       resolved: $f.resolutiondate,
       changelog: rest_changelog,
-      comments: {
-        capped: (($f.comment?.total? // 0) > ($f.comment?.comments? // [] | length)),
-        entries: [ ($f.comment?.comments? // [])[] | { at: .created, by: (.author | person), text: (.body | plain_text) } ]
-      },
+      comments: (.comments as $all
+        | {
+            capped: ($all == null and ($f.comment?.total? // 0) > ($f.comment?.comments? // [] | length)),
+            entries: [ ($all // $f.comment?.comments? // [])[] | { at: .created, by: (.author | person), text: (.body | plain_text | known) } ]
+          }),
       approvals: [ (.approvals, $f.approvals, ($f | to_entries[] | select(.key | startswith("customfield_")) | .value | arrays | select(any(.[]; type == "object" and has("finalDecision")))))
         | select(. != null)
         | { last: (if type == "object" then .isLastPage else null end), list: (if type == "object" then .values // [] else arrays end) } ],
-      approvals_opaque: any($f | to_entries[] | select(.key | startswith("customfield_")) | .value | lst | .[]; opaque_approvals)
+      approvals_opaque: any($f | to_entries[] | select(.key | startswith("customfield_")) | .value | lst | .[]; opaque_approvals),
+      # A request whose approvals the service desk does not know: whoever asks is not among those who may see them.
+      approvals_unseen: (has("approvals") and .approvals == null and any($f[]?; type == "object" and (.requestType? | type) == "object"))
     };
 
 # ------------------------------------------------------------------------------------------------- reading: CSV
@@ -469,12 +477,12 @@ def changes($labels):
 def aliased($map): . as $v | if . == null then null else looked_up([$v]; $map) // $v end;
 def item: { system: (.system | aliased($settings.system_aliases)), entitlement: (.entitlement | aliased($settings.entitlement_aliases)), scope: (.scope | aliased($settings.scope_aliases)) };
 
-# "system -> entitlement @ scope" as an access item.
-def as_item($setting):
-  . as $text
-  | cf_capture($settings.access_pattern)
-  | if . == null then error("\($setting): `\($text[:80])` does not fit the pattern of the setting `access_pattern`")
-    else { system: (.system | known), entitlement: (.entitlement | known), scope: (.scope | known) } end;
+# "system -> entitlement @ scope" as an access item; null where it does not fit the pattern.
+def read_item: cf_capture($settings.access_pattern)
+  | if . == null then null else { system: (.system | known), entitlement: (.entitlement | known), scope: (.scope | known) } end;
+# The same from a setting, which somebody can correct.
+def as_item($setting): . as $text | read_item
+  // error("\($setting): `\($text[:80])` does not fit the pattern of the setting `access_pattern`");
 
 # Pairs systems, entitlements and scopes of separate fields. Several of each is no statement about what goes with what.
 def paired($systems; $entitlements; $scopes):
@@ -503,13 +511,15 @@ def emit($field; $labels):
   | [ $field.approver[] | people ] as $approvers
   | ([ $field.decided_at[] | words ] | first // null | when("\($issue.key): decided_at_field")) as $decided_at
   | judged($approvers; $decided_at) as $j
-  | [ $field.access[] | words | as_item("\($issue.key): access_field") ] as $direct
+  | [ $field.access[] | words ] as $written
+  | [ $written[] | read_item | select(. != null) ] as $direct
+  | [ $written[] | select(read_item == null) | "`\(.[:80])` of `access_field` does not fit the pattern of the setting `access_pattern`" ] as $unread
   | [ $field.system[] | words ] as $systems
   | [ $field.entitlement[] | words ] as $entitlements
   | [ $field.scope[] | words ] as $scopes
   | ($said | captured("system")) as $said_systems
   | (if ($systems | length) > 0 then $systems elif ($said_systems | length) > 0 then [$said_systems[0]] elif $settings.system_default != null then [$settings.system_default] else [] end) as $default_systems
-  | (if ($direct | length) > 0 then { items: [ $direct[] | .system = (.system // $default_systems[0]) ], reason: null }
+  | (if ($written | length) > 0 then { items: [ $direct[] | .system = (.system // $default_systems[0]) ], reason: ($unread | if length > 0 then join("; ") else null end) }
      elif ($entitlements | length) > 0 then paired($default_systems; $entitlements; (if ($scopes | length) > 0 then $scopes else $said | captured("scope") end))
      elif ($said | captured("entitlement") | length) > 0 then
        ((if ($scopes | length) > 0 then $scopes else $said | map(select(.entitlement == null)) | captured("scope") end) as $loose
@@ -554,14 +564,18 @@ def emit($field; $labels):
       approval_contradictions: $j.contradictions,
       state_reason: $j.reason,
       changes_missing: (if .changelog.capped? == true then .changelog.missing else null end),
-      access_reason: (if ($items | length) > 0 then null else $access.reason end)
+      access_reason: (if ($items | length) > 0 and ($unread | length) == 0 then null else $access.reason end)
     }
   | compact
   | .,
     (if $issue.changelog.capped? == true and uses_transitions and $j.basis != "approval-object" then
        { type: "incomplete", reason: "\($issue.key): the change log is cut (\($issue.changelog.missing) entries missing)" } else empty end),
     (if $issue | cut_approvals then
-       { type: "incomplete", reason: "\($issue.key): the list of approvals is cut: fetch its further pages" } else empty end);
+       { type: "incomplete", reason: "\($issue.key): the list of approvals is cut: fetch its further pages" } else empty end),
+    (if $issue.approvals_unseen == true and ($issue.approvals | length) == 0 then
+       { type: "incomplete", reason: "\($issue.key): it is a request, and the service desk knows no approvals of it: make the account an agent of its service project, or set `service_desk_approvals` to false" } else empty end),
+    (if is_live and $issue.project == null and $settings.service_desk_approvals then
+       { type: "incomplete", reason: "\($issue.key): Jira did not say which project it is in, so it is not known whether there are approvals: add `project` to the setting `fields`" } else empty end);
 
 # The settings that name fields, each with its values in this issue.
 def field_values(values):
@@ -577,7 +591,7 @@ def part_of_search($start; $next; $total):
   (if $next < $total then { type: "incomplete", unless: "from \($next) of \($total)", reason: "the issues behind the first \($next) of \($total) are missing: hand over the pages behind, too" } else empty end);
 
 def envelope:
-  if $row != 1 or ($head | type) != "object" then empty
+  if $row != 1 or ($head | type) != "object" or is_live then empty
   else
     (($head.warnings // $head.warningMessages // []) | lst | .[:3][]
       | { type: "incomplete", reason: "Jira warned: \(if type == "object" then .message // tojson else tostring end | .[:200])" }),

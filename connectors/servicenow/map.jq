@@ -1,6 +1,6 @@
 # ServiceNow rows to records.
 #
-# The engine runs this twice over all files of a pull. First with `$joined` null: what a row has to say to rows of
+# The engine runs this twice over all files (or tables, over HTTP) of a pull. First with `$joined` null: what a row has to say to rows of
 # other tables comes out as {"type":"join","table","key","value"}. Then with `$joined` holding all of that as
 # `$joined.TABLE[KEY]` (a list, in the order of the files): now the records come out.
 #
@@ -39,6 +39,8 @@ def filled: select(. != null and . != "" and . != []);
 def fits($pattern): cf_capture($pattern) != null;
 def is_sys_id: length == 32 and fits("^[0-9a-f]+$");
 def is_sheet: $shape == "csv" or $shape == "xlsx";
+# Was the instance asked itself? Then $shape is the table, and the pull says which tables were read to their end.
+def is_live: (($head | objects | ._whole) // null) != null;
 def one_of($list): cf_norm as $x | any($list[]?; cf_norm == $x);
 
 # ---- cells ---------------------------------------------------------------------------------------------------
@@ -111,6 +113,8 @@ def instant_of($what):
   . as $c
   | try (
       if $c.v != null and ($c.v | fits("[0-9]:[0-9]{2}|^[0-9]+$")) then $c.v | cf_instant("auto"; "UTC")
+      # A day as it is stored can be read in one way only; as it is shown, perhaps in two.
+      elif $c.v != null and ($c.v | fits("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")) then $c.v | cf_instant("auto"; $settings.time_zone)
       else $c.d // $c.v | cf_instant($settings.date_formats // "auto"; $settings.time_zone; $settings.date_order) end
     ) catch error("`\($what)`: \(.)");
 
@@ -143,6 +147,7 @@ def known_tables: ["sc_req_item", "sc_request", "change_request", "sc_task", "ta
 def table:
   . as $row
   | first(
+      (select(is_live) | $shape),
       ($settings.tables[$file]? | filled),
       (select($shape == "xml") | $at | split("/") | last),
       (cell("sys_class_name") | (.v // (.d | class_names[words]) // .d) | ascii_downcase),
@@ -503,7 +508,9 @@ def records:
     elif $t == "sys_user_delegate" then delegation
     elif $t == "sc_cat_item" then
       {type: "workflow", id: shown("name"), owner: opt(ref("owner") | person)} | with_entries(select(.value != null))
-    # A request with items is decided and carried out item by item.
+    # A request with items is decided and carried out item by item. Where only some items were asked for, it is not known
+    # whether one has items.
+    elif $t == "sc_request" and is_live and $settings.query != null then empty
     elif $t == "sc_request" and ([own_keys[] | joined("item_of"; .)[]] | length) > 0 then empty
     elif $t == "sc_task" and ([keys_of("request_item")] | length) > 0 then empty
     elif ["sysapproval_approver", "sysapproval_group", "sc_item_option_mtom", "sc_item_option", "item_option_new", "sc_multi_row_question_answer",

@@ -23,6 +23,7 @@ mod engine;
 mod exec;
 mod hostile;
 mod inherit;
+mod jira_openapi;
 mod joins;
 #[cfg(unix)]
 mod ldap;

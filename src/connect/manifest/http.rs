@@ -223,8 +223,8 @@ pub struct Step {
     /// The array at `rows` must be there: an answer without it is not understood.
     #[serde(default)]
     pub must: bool,
-    /// Keys of the first answer that the map sees in `$head`, beside `_whole`: the names of the steps that were asked and
-    /// read to their end.
+    /// Keys of the answers that the map sees in `$head`: what the first one says, and of objects also what later ones add.
+    /// Beside them stands `_whole`: the names of the steps that were asked and read to their end.
     #[serde(default)]
     pub head: Vec<String>,
     /// How one gets from page to page.
@@ -347,6 +347,9 @@ pub struct Attach {
     /// … whose value is the same as the one at this pointer of the row it belongs to.
     #[serde(default)]
     pub parent: Option<String>,
+    /// Where the product says that there is no such thing (`nothing`), null goes there and not an empty list.
+    #[serde(default)]
+    pub none_is_null: bool,
 }
 
 /// What an answer is written in.

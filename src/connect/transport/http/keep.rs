@@ -251,8 +251,9 @@ impl Keep {
     }
 }
 
-/// What stood beside the rows of the last pull, with what stands there now: names of old fields stay known.
-fn joined(old: Option<&Value>, new: Value) -> Value {
+/// What stood beside rows before, with what stands there now, which counts where both say something: names of old fields
+/// stay known.
+pub(super) fn joined(old: Option<&Value>, new: Value) -> Value {
     match (old, new) {
         (Some(Value::Object(old)), Value::Object(mut new)) => {
             for (key, value) in old {

@@ -87,30 +87,47 @@ pub(super) fn carry(step: &Step, parent: &Value, rows: &mut [Value]) {
     }
 }
 
-/// Puts rows into those they were asked for.
-pub(super) fn insert(child: &Step, attach: &Attach, part: &[usize], got: Vec<Value>, rows: &mut [Value]) {
-    let (Some(own), Some(of_parent)) = (&attach.row, &attach.parent) else {
-        let value =
-            if child.is_document() { got.into_iter().next().unwrap_or_default() } else { Value::Array(got) };
-        if let Some(Value::Object(row)) = part.first().and_then(|index| rows.get_mut(*index)) {
-            row.insert(attach.key.clone(), value);
+/// Puts rows into those they were asked for; `None` says that there is no such thing. Gives the number of rows that belong
+/// to none of those.
+pub(super) fn insert(
+    child: &Step,
+    attach: &Attach,
+    part: &[usize],
+    got: Option<Vec<Value>>,
+    rows: &mut [Value],
+) -> usize {
+    let (Some(got), Some(own), Some(of_parent)) = (&got, &attach.row, &attach.parent) else {
+        let value = match got {
+            None => Value::Null,
+            Some(got) if child.is_document() => got.into_iter().next().unwrap_or_default(),
+            Some(got) => Value::Array(got),
+        };
+        for index in part {
+            if let Some(Value::Object(row)) = rows.get_mut(*index) {
+                row.insert(attach.key.clone(), value.clone());
+            }
         }
-        return;
+        return 0;
     };
     let mut by: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut lost = 0;
     for row in got {
-        if let Some(key) = row.pointer(own).and_then(plain) {
-            by.entry(key).or_default().push(row);
+        match row.pointer(own).and_then(plain) {
+            Some(key) => by.entry(key).or_default().push(row.clone()),
+            None => lost += 1,
         }
     }
+    let mut owned = BTreeSet::new();
     for index in part {
         let Some(row) = rows.get_mut(*index) else { continue };
         let key = row.pointer(of_parent).and_then(plain);
-        let mine = key.and_then(|key| by.get(&key).cloned()).unwrap_or_default();
+        let mine = key.as_ref().and_then(|key| by.get(key).cloned()).unwrap_or_default();
+        owned.extend(key);
         if let Value::Object(row) = row {
             row.insert(attach.key.clone(), Value::Array(mine));
         }
     }
+    lost + by.iter().filter(|(key, _)| !owned.contains(*key)).map(|(_, rows)| rows.len()).sum::<usize>()
 }
 
 /// The latest time at these pointers of a row, in whichever way products write it.
@@ -128,4 +145,35 @@ pub(super) fn time(value: &Value) -> Option<Instant> {
         _ => return None,
     };
     Instant::parse(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(text: &str) -> Step {
+        toml::from_str(&format!("name = \"log\"\npath = \"/log\"\n{text}")).unwrap()
+    }
+
+    #[test]
+    fn rows_go_where_they_belong_and_those_that_belong_nowhere_are_counted() {
+        let step = step("rows = \"/logs\"\nattach = { as = \"log\", row = \"/of\", parent = \"/id\" }");
+        let attach = step.attach.as_ref().unwrap();
+        let mut rows = vec![json!({ "id": 1 }), json!({ "id": 2 }), json!({ "id": 3 })];
+        let got = vec![json!({ "of": 1, "a": 1 }), json!({ "of": 9 }), json!({ "a": 2 }), json!({ "of": 1 })];
+        assert_eq!(insert(&step, attach, &[0, 1], Some(got), &mut rows), 2);
+        assert_eq!(rows[0], json!({ "id": 1, "log": [{ "of": 1, "a": 1 }, { "of": 1 }] }));
+        assert_eq!(rows[1], json!({ "id": 2, "log": [] }));
+        assert_eq!(rows[2], json!({ "id": 3 }), "it was not asked for");
+    }
+
+    #[test]
+    fn no_such_thing_is_null_and_nothing_in_it_is_an_empty_list() {
+        let step = step("rows = \"/logs\"\nattach = { as = \"log\", none_is_null = true }");
+        let attach = step.attach.as_ref().unwrap();
+        let mut rows = vec![json!({ "id": 1 }), json!({ "id": 2 })];
+        assert_eq!(insert(&step, attach, &[0], None, &mut rows), 0);
+        assert_eq!(insert(&step, attach, &[1], Some(Vec::new()), &mut rows), 0);
+        assert_eq!(rows, vec![json!({ "id": 1, "log": null }), json!({ "id": 2, "log": [] })]);
+    }
 }

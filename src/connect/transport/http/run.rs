@@ -88,6 +88,15 @@ pub(super) struct Unit {
     pub rows: Vec<Value>,
     /// By which it is known among the units of the step.
     pub name: String,
+    /// The product said that there is no such thing (`nothing`).
+    pub nothing: Cell<bool>,
+}
+
+impl Unit {
+    /// Of rows, with a name.
+    pub fn new(rows: Vec<Value>, name: String) -> Self {
+        Self { rows, name, nothing: Cell::new(false) }
+    }
 }
 
 impl Run<'_> {
@@ -185,8 +194,15 @@ impl Run<'_> {
         Ok((batch, ended))
     }
 
-    /// Is the step made?
+    /// Is the step made? One that is made for the rows of another is not, where that one is not.
     pub fn wanted(&self, step: &Step) -> bool {
+        let parent = match &step.for_each {
+            Some(ForEach::Step(name)) => self.http.steps.iter().find(|other| other.name == *name),
+            _ => None,
+        };
+        if parent.is_some_and(|parent| !self.wanted(parent)) {
+            return false;
+        }
         let Some(When { setting, is }) = &step.when else { return true };
         let value = self.settings.get(setting).unwrap_or(&Value::Null);
         is.as_ref().map_or_else(|| says_something(value), |is| is == value)
@@ -238,7 +254,7 @@ impl Run<'_> {
             None => {
                 // Page after page, for there may be very many rows.
                 let out = RefCell::new(out);
-                let unit = Unit { rows: Vec::new(), name: String::new() };
+                let unit = Unit::new(Vec::new(), String::new());
                 return self
                     .unit(step, &unit, head, &|rows| self.write(step, "", rows, *out.borrow_mut()))
                     .await;
@@ -386,7 +402,7 @@ impl Run<'_> {
 
 fn unit(rows: Vec<Value>) -> Unit {
     let name = sha256(canonical(&Value::Array(rows.clone())).as_bytes());
-    Unit { rows, name: name.get(..16).unwrap_or_default().to_owned() }
+    Unit::new(rows, name.get(..16).unwrap_or_default().to_owned())
 }
 
 /// Rows in units of so many.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::answer::{self, Page};
 use super::ask::{Reply, Trouble};
 use super::auth::Signing;
-use super::keep::Kept;
+use super::keep::{Kept, joined};
 use super::page::{Next, Pages, link, same_product};
 use super::request::Made;
 use super::rows::{carry, chosen, insert, is_of_events, pick, says_something, time_at};
@@ -58,6 +58,7 @@ impl Run<'_> {
             loop {
                 let reply = self.ready(step, &next, place).await?;
                 if step.nothing.contains(&reply.status) {
+                    unit.nothing.set(true);
                     return Ok(());
                 }
                 let mut page = answer::read(step, &reply.headers, &reply.body).map_err(Trouble::Refused)?;
@@ -122,10 +123,7 @@ impl Run<'_> {
         {
             self.delta_link.replace(Some(link.clone()));
         }
-        if !step.head.is_empty() && head.borrow().is_null() {
-            let of = |key: &String| Some((key.clone(), page.document.get(key)?.clone()));
-            *head.borrow_mut() = Value::Object(step.head.iter().filter_map(of).collect());
-        }
+        head.replace(heads(&step.head, &page.document, head.take()));
     }
 
     /// Asks until the answer is ready, and uses an answer that has not changed.
@@ -241,7 +239,7 @@ impl Run<'_> {
                     .chunks(child.batch.unwrap_or(1).max(1))
                     .map(|part| {
                         let rows = part.iter().filter_map(|index| rows.get(*index).cloned()).collect();
-                        (part.to_vec(), Unit { rows, name: String::new() })
+                        (part.to_vec(), Unit::new(rows, String::new()))
                     })
                     .collect();
                 let fetched = stream::iter(units).map(|(part, unit)| {
@@ -249,14 +247,20 @@ impl Run<'_> {
                     async move {
                         let (got, whole) = self.collected(child, &unit, head).await?;
                         // What is not known is not there: an empty list would say that there is nothing.
-                        Ok((part, (whole || !got.is_empty()).then_some(got)))
+                        let none = attach.none_is_null && unit.nothing.get();
+                        Ok((part, (whole || !got.is_empty()).then_some((!none).then_some(got))))
                     }
                 });
                 let fetched: Vec<Result<_, Trouble>> = fetched.buffered(self.concurrency).collect().await;
                 for unit in fetched {
                     let (part, got) = unit?;
-                    if let Some(got) = got {
-                        insert(child, attach, &part, got, rows);
+                    let Some(got) = got else { continue };
+                    let lost = insert(child, attach, &part, got, rows);
+                    if lost > 0 {
+                        self.doubt(
+                            child,
+                            &format!("{lost} rows of an answer belong to none that was asked for"),
+                        );
                     }
                 }
             }
@@ -295,4 +299,31 @@ fn links(reply: &Reply) -> Vec<String> {
 
 fn text(reply: &Reply, name: &HeaderName) -> Option<String> {
     reply.headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// What the answers so far say beside their rows, with what one more says: it can name what no row of those before it has.
+fn heads(keys: &[String], document: &Value, before: Value) -> Value {
+    if keys.is_empty() {
+        return before;
+    }
+    let of = |key: &String| Some((key.clone(), document.get(key)?.clone()));
+    let said = Value::Object(keys.iter().filter_map(of).collect());
+    joined(Some(&said), before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_later_page_adds_to_what_stands_beside_the_rows() {
+        let keys = ["names".to_owned()];
+        let first = heads(&keys, &json!({ "names": { "a": "A" }, "total": 2 }), Value::Null);
+        assert_eq!(first, json!({ "names": { "a": "A" } }));
+        let second = heads(&keys, &json!({ "names": { "a": "other", "b": "B" } }), first);
+        assert_eq!(second, json!({ "names": { "a": "A", "b": "B" } }));
+        assert_eq!(heads(&keys, &Value::Null, second.clone()), second);
+        assert_eq!(heads(&[], &json!({ "names": 1 }), Value::Null), Value::Null);
+    }
 }
