@@ -183,7 +183,7 @@ impl Run<'_> {
                 return Ok(reply);
             }
             let values = kept.links.iter().filter_map(|link| HeaderValue::from_str(link).ok());
-            values.for_each(|link| drop(reply.headers.append(LINK, link)));
+            values.for_each(|link| _ = reply.headers.append(LINK, link));
             let last = matches!(step.page, Paging::Link) && matches!(link(&reply.headers), Ok(None));
             if !last || !self.is_full(step, &reply) {
                 self.keep.borrow_mut().keep_answer(known, kept);
