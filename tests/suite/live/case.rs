@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use counterfoil::connect::manifest::http::{Http, Step, When};
+use counterfoil::connect::manifest::http::{ForEach, Http, Step, When};
 use counterfoil::connect::{Catalog, Connector, Settings};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -205,8 +205,13 @@ impl Case {
         Settings::from_table(&self.connector.manifest, &self.settings).unwrap()
     }
 
-    /// Is the step made with these settings?
+    /// Is the step made with these settings? One that is made for the rows of another is not, where that one is not.
     pub fn wanted(&self, step: &Step) -> bool {
+        if let Some(ForEach::Step(parent)) = &step.for_each
+            && !self.wanted(self.step(parent))
+        {
+            return false;
+        }
         let Some(When { setting, is }) = &step.when else { return true };
         let settings = self.settings();
         let value = settings.as_object().get(setting).cloned().unwrap_or_default();

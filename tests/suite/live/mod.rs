@@ -19,4 +19,5 @@ mod sit;
 mod spec;
 mod spot;
 mod stub;
+mod tickets;
 mod wire;

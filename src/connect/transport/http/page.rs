@@ -112,6 +112,14 @@ impl<'a> Pages<'a> {
             Some(total) if self.rows < total => {
                 Next::Broken(format!("{} of {total} rows came: some are hidden, or left out", self.rows))
             }
+            None if matches!(
+                self.paging,
+                Paging::Offset { by_size: true, total: Some(_), last: None, .. }
+            ) =>
+            {
+                // A page without rows may be one whose rows are all hidden.
+                Next::Broken("it is not said how many rows there are, and some may be hidden".to_owned())
+            }
             _ => Next::End,
         }
     }
