@@ -14,6 +14,7 @@ def matches($pattern): cf_capture($pattern) != null;
 def one_of(values): . as $this | any(values; . == $this);
 # Rows that were asked for carry the names of the steps that were read to their end.
 def is_live: type == "object" and ._whole != null;
+def whole($step): ($head._whole? // []) | any(.[]; . == $step);
 def items: if type == "array" then .[] elif . == null then empty else . end;
 
 # IAM writes times with an offset in every tool but one: Python's `str` puts a blank where RFC 3339 wants a T.
@@ -47,6 +48,11 @@ def inline_id($kind; $holder): "inline/\($kind)/\($holder)/\(.)";
 
 # Some tools leave out the name of an element; its ARN says the same.
 def kind: .Arn | arn_part(5) // "" | split("/")[0];
+
+# Roles that nobody but AWS or IAM Identity Center can change may be left out.
+def is_read: (.Path // (.Arn | arn_part(5)[4:])) as $path
+  | kind != "role" or (($settings.service_linked_roles or ($path | startswith("/aws-service-role/") | not))
+      and ($settings.identity_center_roles or ($path | startswith("/aws-reserved/sso.amazonaws.com/") | not)));
 
 # The element as it is, or an error that says what it lacks.
 def checked:
@@ -126,11 +132,15 @@ def holder_is_high($inline):
   or any($inline | items; .PolicyName as $name | .PolicyDocument | document($name) | admin_like);
 def risk($high): if $high then "high" else "normal" end;
 
-# The services a document allows something of; null where it allows something of all, or all but some.
+# The services a document allows something of; null where it allows something of all, or all but some, or nothing. To pass
+# on a role is no call of IAM, so that nothing tells whether it was used.
+def passes_roles: any(items | ascii_downcase | select(startswith("iam:")) | .[4:] | gsub("[*]"; ".*") | gsub("[?]"; ".");
+  . as $pattern | "passrole" | matches("^(\($pattern))$"));
 def services:
   [statements | select(.Effect == "Allow")
-    | if .NotAction != null then "*" else .Action | items | split(":")[0] | ascii_downcase end]
-  | if any(.[]; matches("[*?]")) then null else unique end;
+    | if .NotAction != null or (.Action | passes_roles) then "*"
+      else .Action | items | split(":")[0] | ascii_downcase end]
+  | if . == [] or any(.[]; matches("[*?]")) then null else unique end;
 
 # --- trust policies -----------------------------------------------------------------------------------------
 
@@ -234,22 +244,37 @@ def attached_entitlements($holder; $account):
 
 def grant($base; $entitlement; $since): $base + {type: "grant", entitlement: $entitlement} + ($since | provisioned);
 
-# When each service was last used, where IAM was asked. What it names is an attempt that was authenticated, whether or not
-# it was allowed; a service that was not used is named without a time.
-def service_use($account; $created):
-  (._accessed.GetServiceLastAccessedDetailsResult? // null) as $said
-  | select($said != null and ($said.IsTruncated // false | not) and ($head | is_live))
-  | ([$created, (taken | days_before(400))] | latest) as $tracked
-  | ($said.ServicesLastAccessed | [items | {key: .ServiceNamespace, value: (.LastAuthenticated | instant)}] | from_entries) as $used
-  | {type: "usage", account: $account, native_id: .Arn, tracked_since: $tracked, success: "attempt"} as $usage
-  | (.Arn | account_id | system_id) as $system
-  | ($usage + {system: $system, last_used_at: ([$used[]] | latest), attribution: "account"}),
-    (((.AttachedManagedPolicies | items | {id: (.PolicyArn | policy_id), services: joined("policy"; .PolicyArn)[0].services}),
-      (.UserPolicyList | items
-        | {id: (.PolicyName | inline_id("user"; $account)), services: (.PolicyName as $n | .PolicyDocument | document($n) | services)}))
-     | select(.services != null)
-     | .id as $id
-     | $usage + {system: $system, entitlement: $id, last_used_at: ([$used[.services[]]] | latest), attribution: "service"});
+# --- last use by service ------------------------------------------------------------------------------------
+
+# When each service was last used, where IAM was asked and told of everybody. What it names is an attempt that was
+# authenticated, whether or not it was allowed; a service that was not used is named without a time.
+def services_known: (._accessed | type) == "array" and whole("last-accessed-job") and whole("last-accessed");
+def services_used:
+  [._accessed[] | select((.ServiceNamespace | type) == "string")
+    | {key: .ServiceNamespace, value: (.LastAuthenticated | instant)}] | from_entries;
+
+# What is held of policies, with the services that each names. Through a group a user holds what it holds, and the group is
+# used when that is.
+def policy_held: {id: policy_id, services: joined("policy"; .)[0].services};
+def inline_held($kind; $holder):
+  items | .PolicyName as $name
+  | {id: ($name | inline_id($kind; $holder)), services: (.PolicyDocument | document($name) | services)};
+def group_held($name):
+  select(. != null)
+  | [(.attached[] | policy_held), (.inline[] | {id: (.name | inline_id("group"; $name)), services})]
+  | .[], {id: "group/\($name)", services: (if any(.[]; .services == null) or . == [] then null else map(.services[]) | unique end)};
+
+# A policy was last used when one of its services was, though perhaps by another policy; one that allows all of them when
+# any was. Where IAM keeps no book on a service that a policy names, nothing is known of it.
+def service_use($account; $created; held):
+  select(services_known)
+  | .Arn as $arn | services_used as $used | ([$created, (taken | days_before(400))] | latest) as $tracked
+  | [held] | unique_by(.id)[]
+  | select(.services == null or all(.services[]; . as $service | $used | has($service)))
+  | (if .services == null then [$used[]] else [$used[.services[]]] end | latest) as $last
+  | {type: "usage", system: ($arn | account_id | system_id), account: $account, entitlement: .id, native_id: $arn,
+     last_used_at: $last, tracked_since: $tracked, attribution: (if .services == null then "account" else "service" end),
+     success: (if $last == null then null else "attempt" end)};
 
 def user_records:
   .Arn as $arn | ($arn | account_id) as $account | ($account | system_id) as $system
@@ -257,7 +282,9 @@ def user_records:
   | events("user"; $account; $name; $created) as $events
   | {system: $system, account: user_account($arn), native_id: (.UserId // $arn),
      ticket: (.Tags | tag($settings.ticket_tag)), expires_at: (.Tags | tag_instant($settings.expires_tag))} as $base
-  | service_use($base.account; $created),
+  | service_use($base.account; $created;
+      (.AttachedManagedPolicies | items | .PolicyArn | policy_held), (.UserPolicyList | inline_held("user"; $name)),
+      (.GroupList | items | . as $group | joined("group"; "\($account)/\($group)")[0] | group_held($group))),
     (.UserPolicyList | inline_entitlements("user"; $name; $system)),
     attached_entitlements($arn; $account),
     (.AttachedManagedPolicies | items | .PolicyArn as $policy
@@ -276,7 +303,7 @@ def user_records:
            | events("group"; $account; $group; $held.created) as $group_events
            | ($held.attached[] as $policy
                | grant($inherited; $policy | policy_id; later($member; $group_events | attached_since($policy)))),
-             ($held.inline[] as $policy
+             ($held.inline[].name as $policy
                | grant($inherited; $policy | inline_id("group"; $group);
                    later($member; $group_events | inline_since($policy))))
          end)),
@@ -317,15 +344,16 @@ def principal_use($principals):
 def role_records:
   .Arn as $arn | ($arn | account_id) as $account | ($account | system_id) as $system
   | (.RoleName // ($arn | last_segment)) as $name
-  | select($settings.service_linked_roles or ((.Path // "/") | startswith("/aws-service-role/") | not))
   | (.CreateDate | instant) as $created
   | events("role"; $account; $name; $created) as $events
   | role_use($created) as $use
   | (.AssumeRolePolicyDocument | document("the trust of role \($name)") | trusted($arn)) as $principals
   | ({system: $system, account: role_account($arn), native_id: (.RoleId // $arn),
       ticket: (.Tags | tag($settings.ticket_tag)), expires_at: (.Tags | tag_instant($settings.expires_tag))}
-     + (if $use == null then {} else $use + {use_attribution: "account"} end)) as $base
-  | service_use($base.account; $created),
+     # Use of the role as a whole would hide what is known of each policy.
+     + (if $use == null or services_known then {} else $use + {use_attribution: "account"} end)) as $base
+  | service_use($base.account; $created;
+      (.AttachedManagedPolicies | items | .PolicyArn | policy_held), (.RolePolicyList | inline_held("role"; $name))),
     (.RolePolicyList | inline_entitlements("role"; $name; $system)),
     attached_entitlements($arn; $account),
     {type: "entitlement", system: $system, id: "role/\($name)", native_id: (.RoleId // $arn),
@@ -371,7 +399,8 @@ def report_records:
   | (if any(cell("cert_1_active", "cert_2_active"); . != null and ascii_downcase == "true") then null
      else [$created, (taken | days_before(400)),
            cell_time("access_key_1_last_rotated", "access_key_2_last_rotated")] | latest end) as $tracked
-  | (select($last != null or $tracked != null)
+  # Where it is known of each policy when it was last used, that of the account as a whole would hide it.
+  | (select(($last != null or $tracked != null) and joined("accessed"; $arn) == [])
     | {type: "usage", system: $system, account: $account, native_id: $arn, last_used_at: $last,
        tracked_since: $tracked, attribution: "account",
        success: (if $last == null then null elif $last == $password then "yes" else "attempt" end)}),
@@ -428,10 +457,12 @@ def joins:
     | join("page"; $account; $cut),
       (if $account == "aws" then empty
        else account_joins($account; $arn),
-         (.AttachedManagedPolicies | items | join("holder"; "\($account) \(.PolicyArn)"; $arn)) end),
+         (select(is_read) | .AttachedManagedPolicies | items | join("holder"; "\($account) \(.PolicyArn)"; $arn)) end),
+      (if services_known then join("accessed"; $arn; true) else empty end),
       (if kind == "group" then
          join("group"; "\($account)/\(.GroupName // ($arn | last_segment))"; {created: (.CreateDate | instant),
-           attached: [.AttachedManagedPolicies | items | .PolicyArn], inline: [.GroupPolicyList | items | .PolicyName]})
+           attached: [.AttachedManagedPolicies | items | .PolicyArn], inline: [.GroupPolicyList | items
+             | .PolicyName as $name | {$name, services: (.PolicyDocument | document($name) | services)}]})
        elif kind == "policy" then
          join("policy"; $arn; {high: policy_is_high, services: (default_document | document($arn) | services)})
        else empty end)
@@ -457,13 +488,13 @@ def records:
   if $shape | startswith("credential-report") then
     cell("arn") as $arn | account_records($arn | account_id; "report \($arn)"), report_records
   elif $shape | startswith("cloudtrail") then
-    select($row == 1 and joined("accounts"; "all") == [])
+    select($row == 1 and joined("accounts"; "all") == [] and ($head | is_live | not))
     | {type: "incomplete", reason: "CloudTrail alone: events explain grants, and no authorization details are among the files"}
   else
     .element | .Arn as $arn | account_records($arn | account_id; $arn),
     (if kind == "user" then user_records
      elif kind == "group" then group_records
-     elif kind == "role" then role_records
+     elif kind == "role" then select(is_read) | role_records
      else policy_records end)
   end;
 
@@ -489,7 +520,10 @@ def whole_line:
     elif (cell("arn") | account_id) == null then error("the line has no ARN in the column `arn`")
     else . end;
 
-if $shape == "cloudtrail-lookup" then .CloudTrailEvent | if type == "string" then fromjson else . end
+if ($shape | startswith("cloudtrail")) and (type == "object") and (has("CloudTrailEvent") or ($head | is_live)) then
+  .CloudTrailEvent
+  | if type == "object" then .
+    else try fromjson catch error("the event has no `CloudTrailEvent` that is JSON") end
 elif $shape == "credential-report" then whole_line
 elif $shape == "credential-report-answer" then report_lines | whole_line
 elif $shape | startswith("authorization-details") then elements

@@ -31,6 +31,8 @@ mod life;
 mod live;
 mod lock;
 mod log;
+#[cfg(unix)]
+mod moto;
 mod notify;
 mod ocsf;
 mod pages;

@@ -1,9 +1,12 @@
-//! Real servers that tests talk to: found, or installed from Debian's packages where that may be done.
+//! Real servers that tests talk to: found, or installed from Debian's packages where that may be done, or from Python's into
+//! a virtual environment below `target`.
 //!
 //! Somebody who just runs `cargo test` on a machine without them is told what was left out. Where the variable `CI` is
 //! set, nothing may be left out.
 
+use std::fs::{self, File};
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -30,6 +33,68 @@ pub fn is_there(server: &str, packages: &[&str], there: &dyn Fn() -> bool) -> bo
         std::io::stderr().write_all(said.as_bytes()).unwrap();
     }
     found
+}
+
+/// A virtual environment of Python with these packages (as `pip install` takes them, each with its version), called
+/// `name`: the folder of its programs. It is made once, below `target/tmp`. `None` means that a test has to do without, and
+/// that was said.
+///
+/// # Panics
+/// Where tests must not be left out.
+pub fn python(name: &str, packages: &[&str]) -> Option<PathBuf> {
+    // Two tests at a time must not both make it; nor two runs, which a lock on a file keeps apart.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{name}"));
+    let lock = File::create(folder.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let (programs, made) = (folder.join("bin"), folder.join("made"));
+    let wanted = packages.join(" ");
+    if fs::read_to_string(&made).is_ok_and(|said| said == wanted) {
+        return Some(programs);
+    }
+    let why = environment(&folder).or_else(|_| {
+        if is_root() {
+            install(&["python3", "python3-venv"]);
+        }
+        environment(&folder)
+    });
+    let why = why.and_then(|()| {
+        let quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"];
+        works(Command::new(programs.join("python")).args(quiet).args(packages))
+    });
+    match why {
+        Ok(()) => {
+            // Written last: what broke off in between is made anew.
+            fs::write(&made, wanted).unwrap();
+            Some(programs)
+        }
+        Err(why) => {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "there is no {name} to test against, and pip install {wanted} failed: {why}"
+            );
+            let said = format!("left out: there is no {name} to test against; pip install {wanted}: {why}\n");
+            std::io::stderr().write_all(said.as_bytes()).unwrap();
+            None
+        }
+    }
+}
+
+/// An empty virtual environment.
+fn environment(folder: &Path) -> Result<(), String> {
+    works(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))
+}
+
+/// Runs a command; when it fails, the last line it said.
+fn works(command: &mut Command) -> Result<(), String> {
+    let done = command.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
+    if done.status.success() {
+        return Ok(());
+    }
+    let said = [done.stdout, done.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    Err(said.lines().last().unwrap_or("no word why").to_owned())
 }
 
 fn is_root() -> bool {
