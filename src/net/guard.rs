@@ -58,6 +58,10 @@ fn zone_v6(v6: Ipv6Addr) -> Zone {
         let [y1, y2] = y.to_be_bytes();
         let [z1, z2] = z.to_be_bytes();
         if (c, d) == (0, 0) { zone_v4(Ipv4Addr::new(y1, y2, z1, z2)) } else { Zone::Forbidden }
+    } else if a == 0x2002 {
+        // The same of 6to4.
+        let ([b1, b2], [c1, c2]) = (b.to_be_bytes(), c.to_be_bytes());
+        zone_v4(Ipv4Addr::new(b1, b2, c1, c2))
     } else if v6.is_loopback() || v6.is_unique_local() || a == 0 {
         Zone::Private
     } else {
@@ -141,6 +145,8 @@ mod tests {
             ("169.254.169.254", Zone::Forbidden),
             ("::ffff:169.254.169.254", Zone::Forbidden),
             ("64:ff9b::a9fe:a9fe", Zone::Forbidden),
+            ("2002:a9fe:a9fe::1", Zone::Forbidden),
+            ("2002:a00:1::1", Zone::Private),
             ("64:ff9b:1::a9fe:a9fe", Zone::Forbidden),
             ("fe80::1", Zone::Forbidden),
             ("febf::1", Zone::Forbidden),

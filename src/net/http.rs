@@ -88,6 +88,18 @@ impl Connection {
     /// # Errors
     /// When the certificates cannot be read, or the proxy is no address.
     pub fn open(&self, folder: &Path, secrets: Vec<SecretString>) -> Result<Web, NetError> {
+        self.client(folder, &secrets, false)
+    }
+
+    /// The same for one that takes compressed answers. Whoever reads them counts what they unpack to.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_gzip(&self, folder: &Path, secrets: Vec<SecretString>) -> Result<Web, NetError> {
+        self.client(folder, &secrets, true)
+    }
+
+    fn client(&self, folder: &Path, secrets: &[SecretString], gzip: bool) -> Result<Web, NetError> {
         let timeout = Wait::from_millis(self.timeout.ms().unsigned_abs());
         if timeout.is_zero() {
             return Err(NetError("`timeout`: expected more than no time".to_owned()));
@@ -96,7 +108,7 @@ impl Connection {
             .user_agent(concat!("counterfoil/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
-            .no_gzip()
+            .gzip(gzip)
             .timeout(timeout)
             .connect_timeout(CONNECT.min(timeout))
             .no_proxy();
@@ -115,7 +127,7 @@ impl Connection {
         }
         let client = builder.dns_resolver(guard).build();
         let client = client.map_err(|e| NetError(format!("cannot set up HTTP: {}", why(&e))))?;
-        Ok(Web { client, hidden: Hidden::new(&secrets) })
+        Ok(Web { client, hidden: Hidden::new(secrets) })
     }
 }
 

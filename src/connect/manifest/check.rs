@@ -116,6 +116,9 @@ fn made_for(manifest: &Manifest, before: &[Step], step: &Step) -> Result<(), Str
                     .to_owned(),
             );
         }
+        if step.is_document() && !matches!(step.page, Paging::One) {
+            return Err("of a `document` that goes into a row there is one: it has no pages".to_owned());
+        }
         if step.distinct.is_some() {
             return Err("`distinct` and `attach` exclude each other".to_owned());
         }
@@ -137,6 +140,21 @@ fn incremental(step: &Step) -> Result<(), String> {
     let (Incremental::Since { key, .. } | Incremental::Delta { key, .. }) = incremental;
     if key.is_empty() {
         return Err("`incremental` needs `key`: what a row is known by".to_owned());
+    }
+    let mut used: Vec<&String> = key.iter().collect();
+    match incremental {
+        Incremental::Since { at, .. } => used.extend(at),
+        Incremental::Delta { removed, .. } => used.push(removed),
+    }
+    let taken = |pointer: &str| {
+        let mut takes = step.take.iter();
+        pointer.starts_with("/_from/")
+            || takes.any(|take| format!("{pointer}/").starts_with(&format!("{take}/")))
+    };
+    if !step.take.is_empty()
+        && let Some(pointer) = used.into_iter().find(|pointer| !taken(pointer))
+    {
+        return Err(format!("`take` lacks `{pointer}`, which `incremental` needs"));
     }
     if matches!(incremental, Incremental::Delta { .. }) && !matches!(step.page, Paging::Url { .. }) {
         return Err("`incremental` by an address for changes needs pages that give the address of the next"

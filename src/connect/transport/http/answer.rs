@@ -4,6 +4,7 @@ use quick_xml::events::Event;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::{Map, Value};
 
+use super::rows::says_something;
 use crate::connect::decode::xml::predefined;
 use crate::connect::limits::{MAX_COLUMNS, MAX_XML_DEPTH};
 use crate::connect::manifest::http::{Answer, Step};
@@ -17,19 +18,46 @@ pub(super) struct Page {
     pub rows: Vec<Value>,
 }
 
+/// Takes out of a text what must not be told.
+pub(super) type Safe<'a> = dyn Fn(&str) -> String + 'a;
+
 /// Reads an answer.
 ///
 /// # Errors
-/// What it is instead of what was expected.
-pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<Page, String> {
+/// What it is instead of what was expected. `safe` makes what is repeated of it fit for a message.
+pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8], safe: &Safe<'_>) -> Result<Page, String> {
+    understood(step, headers, body, safe).map_err(|wrong| match wrong {
+        Wrong::Said(why) => why,
+        Wrong::Not(expected, why) => {
+            let start = String::from_utf8_lossy(body.get(..4096).unwrap_or(body));
+            let start: String = safe(&start).chars().take(40).collect();
+            format!("the answer is no {expected}: {}; it starts `{start}`", safe(&why))
+        }
+    })
+}
+
+/// What is wrong with an answer.
+enum Wrong {
+    /// In words.
+    Said(String),
+    /// It is not what was expected, and why.
+    Not(&'static str, String),
+}
+
+impl From<String> for Wrong {
+    fn from(why: String) -> Self {
+        Self::Said(why)
+    }
+}
+
+fn understood(step: &Step, headers: &HeaderMap, body: &[u8], safe: &Safe<'_>) -> Result<Page, Wrong> {
     check_type(step, headers, body)?;
     let mut document = match &step.format {
-        Answer::Json => serde_json::from_slice::<Value>(body).map_err(|e| not(body, "JSON", &e))?,
+        Answer::Json => serde_json::from_slice::<Value>(body).map_err(|e| not("JSON", &e))?,
         Answer::Xml { item, booleans } => xml(body, item.as_deref(), booleans)?,
         Answer::Jsonl => {
             let lines = body.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
-            let rows =
-                lines.map(|line| serde_json::from_slice(line).map_err(|e| not(line, "JSON lines", &e)));
+            let rows = lines.map(|line| serde_json::from_slice(line).map_err(|e| not("JSON lines", &e)));
             return Ok(Page { document: Value::Null, rows: rows.collect::<Result<_, _>>()? });
         }
         Answer::Csv => return Ok(Page { document: Value::Null, rows: csv(body)? }),
@@ -43,6 +71,7 @@ pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<Page
             document => Page { rows: vec![document.clone()], document },
         });
     }
+    failed(step, &document, safe)?;
     let mut rows = Vec::new();
     for pointer in &step.rows {
         if let Some(object) = pointer.strip_suffix("/*") {
@@ -54,9 +83,11 @@ pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<Page
             Some(one @ Value::Object(_)) => rows.push(one),
             None | Some(Value::Null) if !step.must => {}
             None | Some(Value::Null) => {
-                return Err(format!("there is nothing at `{pointer}` of the answer: expected an array"));
+                return Err(Wrong::Said(format!(
+                    "there is nothing at `{pointer}` of the answer: expected an array"
+                )));
             }
-            Some(_) => return Err(format!("what is at `{pointer}` of the answer is no array")),
+            Some(_) => return Err(Wrong::Said(format!("what is at `{pointer}` of the answer is no array"))),
         }
     }
     Ok(Page { document, rows })
@@ -77,6 +108,28 @@ fn check_shape(step: &Step, document: &Value) -> Result<(), String> {
     };
     let expected = if inside { "an object" } else { "a value" };
     Err(format!("the answer is {kind}: expected {expected}"))
+}
+
+/// An array that is not there has no rows, but not in an answer that says what went wrong, or that is none.
+fn failed(step: &Step, document: &Value, safe: &Safe<'_>) -> Result<(), String> {
+    let there = |pointer: &String| match pointer.as_str() {
+        "" => !document.is_object(),
+        pointer => document.pointer(pointer.trim_end_matches("/*")).is_some(),
+    };
+    if step.rows.is_empty() || step.rows.iter().any(there) {
+        return Ok(());
+    }
+    let object = match document {
+        Value::Object(object) => object,
+        // An element without content, where XML has nothing to say.
+        Value::Null if matches!(step.format, Answer::Xml { .. }) => return Ok(()),
+        _ => return Err("the answer is no object that could hold rows".to_owned()),
+    };
+    let errors = ["error", "errors", "Error", "Errors", "errorCode", "errorMessages", "fault", "Fault"];
+    match errors.iter().find_map(|key| object.get(*key).filter(|said| says_something(said))) {
+        Some(said) => Err(format!("the answer is an error: {}", safe(&said.to_string()))),
+        None => Ok(()),
+    }
 }
 
 /// The values of an object, each with its key.
@@ -107,29 +160,28 @@ fn check_type(step: &Step, headers: &HeaderMap, body: &[u8]) -> Result<(), Strin
     if kind.to_ascii_lowercase().contains("html") || page {
         return Err("a web page came, not an answer: is a sign-in or a proxy in between?".to_owned());
     }
-    if matches!(step.format, Answer::Json) && body.trim_ascii().is_empty() {
+    if matches!(step.format, Answer::Json | Answer::Csv) && body.trim_ascii().is_empty() {
         return Err("the answer is empty".to_owned());
     }
     Ok(())
 }
 
 /// What came is not what was expected.
-fn not(body: &[u8], expected: &str, error: &dyn std::fmt::Display) -> String {
-    let start: String = String::from_utf8_lossy(body.get(..40).unwrap_or(body)).chars().take(40).collect();
-    let start = crate::net::Hidden::default().safe(&start, None);
-    format!("the answer is no {expected}: {error}; it starts `{start}`")
+fn not(expected: &'static str, error: &dyn std::fmt::Display) -> Wrong {
+    Wrong::Not(expected, error.to_string())
 }
 
 /// Lines of CSV as objects of texts.
-fn csv(body: &[u8]) -> Result<Vec<Value>, String> {
+fn csv(body: &[u8]) -> Result<Vec<Value>, Wrong> {
     let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(body);
-    let headers = reader.headers().map_err(|e| not(body, "CSV", &e))?.clone();
+    let headers = reader.headers().map_err(|e| not("CSV", &e))?.clone();
     if headers.len() > MAX_COLUMNS {
-        return Err(format!("the answer has {} columns: at most {MAX_COLUMNS} are read", headers.len()));
+        let columns = headers.len();
+        return Err(Wrong::Said(format!("the answer has {columns} columns: at most {MAX_COLUMNS} are read")));
     }
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|e| not(body, "CSV", &e))?;
+        let record = record.map_err(|e| not("CSV", &e))?;
         let cells = headers.iter().zip(&record).map(|(name, cell)| (name.to_owned(), Value::from(cell)));
         rows.push(Value::Object(cells.collect()));
     }
@@ -173,17 +225,17 @@ impl Open {
 }
 
 /// XML as JSON.
-fn xml(body: &[u8], item: Option<&str>, booleans: &[String]) -> Result<Value, String> {
+fn xml(body: &[u8], item: Option<&str>, booleans: &[String]) -> Result<Value, Wrong> {
     let mut reader = quick_xml::Reader::from_reader(body);
     reader.config_mut().expand_empty_elements = true;
     let mut buffer = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     loop {
         buffer.clear();
-        match reader.read_event_into(&mut buffer).map_err(|e| not(body, "XML", &e))? {
+        match reader.read_event_into(&mut buffer).map_err(|e| not("XML", &e))? {
             Event::Start(start) => {
                 if open.len() >= MAX_XML_DEPTH {
-                    return Err(format!("the answer nests deeper than {MAX_XML_DEPTH} levels"));
+                    return Err(Wrong::Said(format!("the answer nests deeper than {MAX_XML_DEPTH} levels")));
                 }
                 let name = start.name().local_name().as_ref().to_owned();
                 open.push(Open { name, text: String::new(), children: Vec::new() });
@@ -207,17 +259,18 @@ fn xml(body: &[u8], item: Option<&str>, booleans: &[String]) -> Result<Value, St
                 }
             }
             Event::GeneralRef(reference) => {
-                let text = reference.resolve_char_ref().map_err(|e| not(body, "XML", &e))?;
+                let text = reference.resolve_char_ref().map_err(|e| not("XML", &e))?;
                 let text = text.or_else(|| predefined(&reference.xml10_content()));
-                let text = text.ok_or("the answer holds an entity that XML does not define")?;
+                let text =
+                    text.ok_or_else(|| "the answer holds an entity that XML does not define".to_owned())?;
                 if let Some(open) = open.last_mut() {
                     open.text.push(text);
                 }
             }
             Event::DocType(_) => {
-                return Err("the answer declares a document type, which is refused".to_owned());
+                return Err(Wrong::Said("the answer declares a document type, which is refused".to_owned()));
             }
-            Event::Eof => return Err(not(body, "XML", &"it ends too early")),
+            Event::Eof => return Err(not("XML", &"it ends too early")),
             _ => {}
         }
     }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::connect::limits::{MAX_DOCUMENT_BYTES, MAX_KEPT_ANSWER_BYTES};
 use crate::connect::map::sha256;
@@ -78,6 +79,8 @@ pub(super) struct Keep {
     full: bool,
     /// A number that no file there has yet.
     generation: u64,
+    /// Held as long as what is kept is used: two pulls would write the same files.
+    _lock: Option<File>,
 }
 
 impl Keep {
@@ -93,7 +96,14 @@ impl Keep {
         // The id of a source can hold anything; its hash is a name of a folder.
         let id = sha256(source.as_bytes());
         let folder = folder.join(id.get(..32).unwrap_or_default());
-        let mut keep = Self { folder: Some(folder.clone()), ..Self::default() };
+        let lock = match locked(&folder) {
+            Ok(lock) => lock,
+            Err(e) => {
+                tracing::warn!(source, "what is kept between pulls cannot be used: {e}: everything is asked");
+                return Self::default();
+            }
+        };
+        let mut keep = Self { folder: Some(folder.clone()), _lock: Some(lock), ..Self::default() };
         fingerprint.clone_into(&mut keep.new.fingerprint);
         keep.new.version = VERSION;
         keep.new.full_at = Some(now);
@@ -151,13 +161,14 @@ impl Keep {
     }
 
     /// The rows of a step: those of the last pull, to which the new ones are added. `anew` leaves out the old ones; events
-    /// stay when everything else is asked anew.
+    /// stay when everything else is asked anew. So does the lack of anything that says since when.
     ///
     /// # Errors
-    /// When there is no room for temporary files.
+    /// When there is no room for temporary files, or what is kept cannot be read.
     pub fn rows(&self, step: &str, events: bool, anew: bool) -> io::Result<Rows> {
         let mut rows = Rows::new(step)?;
-        let old = self.old(step, events).filter(|_| !anew);
+        let says_when = |old: &&StepState| events || old.link.is_some() || !old.latest.is_empty();
+        let old = self.old(step, events).filter(|_| !anew).filter(says_when);
         if let (Some(folder), Some(sealed)) = (&self.folder, old.and_then(|s| s.rows.as_ref())) {
             let file = zstd::Decoder::new(File::open(folder.join(&sealed.file))?)?;
             for line in BufReader::new(file).lines() {
@@ -184,24 +195,32 @@ impl Keep {
         let mut state = StepState { latest, link, rows: None, head: head.clone() };
         let mut out = Writer::new(&step)?;
         out.head(head);
-        let name = format!("{step}-{}.jsonl.zst", self.generation);
-        let mut file = match &self.folder {
-            None => None,
-            Some(folder) => {
-                private_folder(folder)?;
-                Some((folder, zstd::Encoder::new(private_file(&folder.join(&name))?, 3)?))
-            }
-        };
+        // The name of a step can hold anything, too.
+        let id = sha256(step.as_bytes());
+        let name = format!("{}-{}.jsonl.zst", id.get(..16).unwrap_or_default(), self.generation);
+        let path = self.folder.as_ref().map(|folder| folder.join(&name));
+        // What cannot be kept costs the next pull time, and this one nothing.
+        let opened = path.as_ref().map(|path| zstd::Encoder::new(private_file(path)?, 3)).transpose();
+        let mut kept = opened.map(|file| file.map(BufWriter::new));
         rows.each(|key, row| {
-            if let Some((_, file)) = &mut file {
-                serde_json::to_writer(&mut *file, &(key, row))?;
-                file.write_all(b"\n")?;
+            if let Ok(Some(file)) = &mut kept
+                && let Err(e) = line(file, &(key, row))
+            {
+                kept = Err(e);
             }
             out.row(row)
         })?;
-        if let Some((folder, file)) = file {
-            file.finish()?.sync_all()?;
-            state.rows = Some(Sealed { sha256: hash(&folder.join(&name))?, file: name });
+        let sealed = kept.and_then(|file| {
+            let (Some(file), Some(path)) = (file, &path) else { return Ok(None) };
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?.sync_all()?;
+            Ok(Some(Sealed { sha256: hash(path)?, file: name }))
+        });
+        match sealed {
+            Ok(rows) => state.rows = rows,
+            Err(e) => {
+                tracing::warn!("what was fetched could not be kept for the next pull: {e}");
+                self.folder = None;
+            }
         }
         self.new.steps.insert(step, state);
         out.finish()
@@ -216,7 +235,6 @@ impl Keep {
         if self.new.steps.is_empty() && self.new_answers.is_empty() {
             return Ok(());
         }
-        private_folder(&folder)?;
         if !self.new_answers.is_empty() {
             let name = format!("answers-{}.jsonl.zst", self.generation);
             let mut file = zstd::Encoder::new(private_file(&folder.join(&name))?, 3)?;
@@ -249,6 +267,27 @@ impl Keep {
         }
         Ok(())
     }
+}
+
+/// The folder, made and locked.
+fn locked(folder: &Path) -> io::Result<File> {
+    private_folder(folder)?;
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(folder.join("lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(io::Error::other("another pull of this source uses it")),
+        Err(fs::TryLockError::Error(e)) => Err(e),
+    }
+}
+
+/// One line of JSON.
+fn line(file: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *file, value)?;
+    file.write_all(b"\n")
 }
 
 /// What stood beside rows before, with what stands there now, which counts where both say something: names of old fields
@@ -289,7 +328,15 @@ fn private_file(path: &Path) -> io::Result<File> {
 }
 
 fn hash(path: &Path) -> io::Result<String> {
-    Ok(sha256(&fs::read(path)?))
+    let (mut file, mut hasher) = (File::open(path)?, Sha256::new());
+    let mut part = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut part)? {
+            0 => break,
+            read => hasher.update(part.get(..read).unwrap_or_default()),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn is_whole(folder: &Path, sealed: &Sealed) -> bool {
@@ -348,6 +395,11 @@ impl Rows {
         Ok(())
     }
 
+    /// Is there a row of this key?
+    pub fn has(&self, key: &str) -> bool {
+        self.index.contains_key(key)
+    }
+
     /// The row of this key is gone.
     pub fn remove(&mut self, key: &str) {
         self.index.remove(key);
@@ -394,3 +446,6 @@ impl Rows {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,16 +128,26 @@ impl<'a> Pages<'a> {
     fn after(&mut self, reply: &Reply, page: &Page, came: u64) -> Result<Option<Made>, String> {
         let document = &page.document;
         match self.paging {
-            Paging::One => Ok(None),
+            Paging::One => match link(&reply.headers)? {
+                Some(_) => {
+                    Err("the answer says that there is another page, which is not asked for".to_owned())
+                }
+                None => Ok(None),
+            },
             Paging::Token { at, into, more, last } => {
                 let flag = |pointer: &Option<String>| truth(document.pointer(pointer.as_deref()?)?);
-                let token = document.pointer(at).and_then(plain).filter(|t| !t.is_empty());
+                let token = document.pointer(at).filter(|t| !t.is_null());
                 if flag(last) == Some(true) || flag(more) == Some(false) {
                     return Ok(None);
                 }
+                let token = match token.map(plain) {
+                    Some(None) => return Err(format!("what is at `{at}` of the answer is no token")),
+                    Some(token) => token.filter(|t| !t.is_empty()),
+                    None => None,
+                };
                 match token {
                     Some(token) => Ok(Some(self.first.clone().with(into, &token))),
-                    None if flag(more) == Some(true) => {
+                    None if flag(more) == Some(true) || flag(last) == Some(false) => {
                         Err("the answer says that there is more, and not where".to_owned())
                     }
                     None => Ok(None),
@@ -199,9 +209,12 @@ impl<'a> Pages<'a> {
         if url.origin() != here.origin() {
             return Err(format!(
                 "the next page is said to be on {}, not on {}: it is not asked",
-                url.host_str().unwrap_or("nowhere"),
-                here.host_str().unwrap_or("nowhere")
+                url.origin().ascii_serialization(),
+                here.origin().ascii_serialization()
             ));
+        }
+        if has_name(&url) {
+            return Err("the address of the next page holds a name or a password: it is not asked".to_owned());
         }
         Ok(self.first.at(url))
     }
@@ -210,7 +223,12 @@ impl<'a> Pages<'a> {
 /// An address that an answer gave for later, which must be of the same product as this request.
 pub(super) fn same_product(made: &Made, url: &str) -> Option<Url> {
     let url = Url::parse(url).ok()?;
-    (url.origin() == made.url().origin()).then_some(url)
+    (url.origin() == made.url().origin() && !has_name(&url)).then_some(url)
+}
+
+/// A name in an address would be sent in place of who asks.
+fn has_name(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 fn hash(text: &str) -> u64 {
@@ -289,5 +307,106 @@ mod tests {
         assert_eq!(next(&["</a>; rel=\"nextish\""]), None);
         assert_eq!(next(&["<", "nonsense", "</a>"]), None);
         assert_eq!(next(&[]), None);
+    }
+
+    fn made() -> Made {
+        let manifest = crate::connect::Manifest::parse(
+            r#"
+name = "sample"
+title = "Sample"
+summary = "Example"
+provides = ["identity"]
+map = "records"
+[http]
+bases.main = {}
+auth.kinds = ["none"]
+[[http.step]]
+name = "rows"
+path = "/rows"
+"#,
+            "manifest.toml",
+        )
+        .unwrap();
+        let http = manifest.http.unwrap();
+        let settings = serde_json::Map::new();
+        let context = super::super::value::Context {
+            settings: &settings,
+            rows: &[],
+            now: crate::model::Instant::from_unix_ms(0),
+            since: None,
+            page_size: None,
+        };
+        let base = Url::parse("https://api.example.com:8443/v1").unwrap();
+        Made::new(&http, &http.steps[0], &base, &context).unwrap()
+    }
+
+    fn next(
+        paging: &Paging,
+        pages: &[Value],
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<u64, String> {
+        let mut all = Pages::new(paging, made(), None);
+        all.first();
+        for (number, document) in pages.iter().enumerate() {
+            let headers = headers.iter().map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap())).collect();
+            let reply = Reply { status: 200, headers, body: Vec::new() };
+            let rows = document.get("rows").and_then(Value::as_array).cloned().unwrap_or_default();
+            match all.next(&reply, &Page { document: document.clone(), rows }) {
+                Next::Page(_) => {}
+                Next::End => return Ok(number as u64 + 1),
+                Next::Broken(why) => return Err(why),
+            }
+        }
+        Ok(0)
+    }
+
+    #[test]
+    fn pages_that_may_not_be_all_are_not_the_end() {
+        use serde_json::json;
+        let token = Paging::Token {
+            at: "/next".to_owned(),
+            into: "token".to_owned(),
+            more: None,
+            last: Some("/last".to_owned()),
+        };
+        assert_eq!(next(&token, &[json!({"next": "a"}), json!({"next": null})], &[]), Ok(2));
+        assert!(next(&token, &[json!({"next": {"id": 1}})], &[]).unwrap_err().contains("no token"));
+        assert!(next(&token, &[json!({"last": false})], &[]).unwrap_err().contains("not where"));
+        let more = ("link", "</rows?page=2>; rel=\"next\"");
+        assert!(next(&Paging::One, &[json!({})], &[more]).unwrap_err().contains("another page"));
+        assert_eq!(next(&Paging::One, &[json!({})], &[]), Ok(1));
+        let offset = Paging::Offset {
+            into: "at".to_owned(),
+            from: 0,
+            total: Some("/total".to_owned()),
+            last: None,
+            by_size: false,
+            short_is_last: false,
+        };
+        let same = json!({"total": 4, "rows": [{"id": 1}, {"id": 2}]});
+        assert!(next(&offset, &[same.clone(), same], &[]).unwrap_err().contains("twice"));
+        let page = |ids: [u64; 2]| json!({"total": 4, "rows": [{"id": ids[0]}, {"id": ids[1]}]});
+        assert_eq!(next(&offset, &[page([1, 2]), page([3, 4])], &[]), Ok(2));
+    }
+
+    #[test]
+    fn the_next_page_is_of_the_same_product() {
+        let url = Paging::Url { at: "/next".to_owned() };
+        let ask = |address: &str| next(&url, &[serde_json::json!({"next": address})], &[]);
+        for address in ["/v1/rows?page=2", "?page=2", "https://api.example.com:8443/rows?page=2"] {
+            assert_eq!(ask(address), Ok(0), "{address}");
+        }
+        for address in [
+            "//evil.example/rows",
+            "http://api.example.com:8443/rows",
+            "https://api.example.com/rows",
+            "https://api.example.com:8443@evil.example/rows",
+            "https://user:canary@api.example.com:8443/rows",
+            "\\\\evil.example\\rows",
+            "file:///etc/passwd",
+        ] {
+            let error = ask(address).unwrap_err();
+            assert!(error.contains("not asked") && !error.contains("canary"), "{address}: {error}");
+        }
     }
 }

@@ -64,7 +64,7 @@ impl Made {
             },
         };
         for (name, text) in &step.body {
-            if let Some(value) = context.value(text)? {
+            if let Some(value) = context.needed(name, text)? {
                 made.body.insert(name.clone(), value);
             }
         }
@@ -185,7 +185,7 @@ fn put(pairs: &mut Vec<(String, String)>, name: &str, value: &str) {
 fn pairs(texts: &BTreeMap<String, Text>, context: &Context<'_>) -> Result<Vec<(String, String)>, String> {
     let mut out = Vec::new();
     for (name, text) in texts {
-        match context.value(text)? {
+        match context.needed(name, text)? {
             None => {}
             Some(Value::Array(items)) => {
                 out.extend(items.iter().filter_map(plain).map(|item| (name.clone(), item)));

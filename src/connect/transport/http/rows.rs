@@ -87,15 +87,18 @@ pub(super) fn carry(step: &Step, parent: &Value, rows: &mut [Value]) {
     }
 }
 
-/// Puts rows into those they were asked for; `None` says that there is no such thing. Gives the number of rows that belong
-/// to none of those.
+/// Puts rows into those they were asked for; `None` says that there is no such thing. `whole`: these are all; otherwise what
+/// has none is not known to have none.
+///
+/// # Errors
+/// Rows that belong into none of them.
 pub(super) fn insert(
     child: &Step,
     attach: &Attach,
     part: &[usize],
-    got: Option<Vec<Value>>,
+    (got, whole): (Option<Vec<Value>>, bool),
     rows: &mut [Value],
-) -> usize {
+) -> Result<(), String> {
     let (Some(got), Some(own), Some(of_parent)) = (&got, &attach.row, &attach.parent) else {
         let value = match got {
             None => Value::Null,
@@ -107,7 +110,7 @@ pub(super) fn insert(
                 row.insert(attach.key.clone(), value.clone());
             }
         }
-        return 0;
+        return Ok(());
     };
     let mut by: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let mut lost = 0;
@@ -117,17 +120,24 @@ pub(super) fn insert(
             None => lost += 1,
         }
     }
-    let mut owned = BTreeSet::new();
+    let mut used = BTreeSet::new();
     for index in part {
         let Some(row) = rows.get_mut(*index) else { continue };
-        let key = row.pointer(of_parent).and_then(plain);
-        let mine = key.as_ref().and_then(|key| by.get(key).cloned()).unwrap_or_default();
-        owned.extend(key);
-        if let Value::Object(row) = row {
+        // Nothing was asked for a row without a key.
+        let Some(key) = row.pointer(of_parent).and_then(plain) else { continue };
+        let mine = by.get(&key).cloned().unwrap_or_default();
+        if let Value::Object(row) = row
+            && (whole || !mine.is_empty())
+        {
             row.insert(attach.key.clone(), Value::Array(mine));
         }
+        used.insert(key);
     }
-    lost + by.iter().filter(|(key, _)| !owned.contains(*key)).map(|(_, rows)| rows.len()).sum::<usize>()
+    lost += by.iter().filter(|(key, _)| !used.contains(*key)).map(|(_, rows)| rows.len()).sum::<usize>();
+    match lost {
+        0 => Ok(()),
+        lost => Err(format!("{lost} rows came that belong to none of those they were asked for")),
+    }
 }
 
 /// The latest time at these pointers of a row, in whichever way products write it.

@@ -147,12 +147,18 @@ impl Run<'_> {
     /// Lets the map know which steps were asked and read to their end: what is not in those is not there.
     fn say_what_is_whole(&self, batches: &mut [Batch]) {
         let partial = self.partial.borrow();
-        let asked = |step: &&Step| {
+        let mut whole: Vec<Value> = Vec::new();
+        for step in &self.http.steps {
             let own = step.attach.is_some() || batches.iter().any(|batch| batch.shape == step.name);
-            own && !step.probe_only && self.wanted(step) && !partial.contains(&step.name)
-        };
-        let whole: Vec<Value> =
-            self.http.steps.iter().filter(asked).map(|step| Value::from(step.name.as_str())).collect();
+            // What is asked for each row of a step is all there is where those rows are.
+            let above = match &step.for_each {
+                Some(ForEach::Step(above)) => whole.iter().any(|name| name == above),
+                _ => true,
+            };
+            if own && above && !step.probe_only && self.wanted(step) && !partial.contains(&step.name) {
+                whole.push(Value::from(step.name.as_str()));
+            }
+        }
         for batch in batches {
             if !batch.head.is_object() {
                 batch.head = json!({});
@@ -171,17 +177,19 @@ impl Run<'_> {
     ) -> Result<(Batch, Result<(), Trouble>), String> {
         let lost = |e: std::io::Error| format!("what was fetched could not be set aside: {e}");
         let head = RefCell::new(Value::Null);
-        let mut out = self.out(step).map_err(lost)?;
-        let mut ended = self.step(step, parents, &head, &mut out).await;
+        self.delta_link.take();
+        let out = RefCell::new(self.out(step).map_err(lost)?);
+        let mut ended = self.step(step, parents, &head, &out).await;
         if let (Err(Trouble::Refused(_)), Some(Incremental::Delta { .. })) = (&ended, &step.incremental)
             && self.keep.borrow().link(&step.name).is_some()
         {
             // The product does not know any more what changed since then: everything is asked anew.
             self.anew.borrow_mut().insert(step.name.clone());
-            out = self.out(step).map_err(lost)?;
-            ended = self.step(step, parents, &head, &mut out).await;
+            self.delta_link.take();
+            out.replace(self.out(step).map_err(lost)?);
+            ended = self.step(step, parents, &head, &out).await;
         }
-        let batch = match out {
+        let batch = match out.into_inner() {
             Out::Plain(mut writer) => {
                 writer.head(head.take());
                 writer.finish().map_err(lost)?
@@ -213,7 +221,19 @@ impl Run<'_> {
             None => Out::Plain(Writer::new(&step.name)?),
             Some(_) => {
                 let anew = self.anew.borrow().contains(&step.name);
-                Out::Keyed(Box::new(self.keep.borrow().rows(&step.name, is_of_events(step), anew)?))
+                let kept = self.keep.borrow().rows(&step.name, is_of_events(step), anew);
+                Out::Keyed(Box::new(match kept {
+                    Err(e) if !anew => {
+                        // Without the rows there is nothing that changes could be added to.
+                        tracing::warn!(
+                            "what was kept of `{}` cannot be read: {e}: it is asked anew",
+                            step.name
+                        );
+                        self.anew.borrow_mut().insert(step.name.clone());
+                        self.keep.borrow().rows(&step.name, is_of_events(step), true)?
+                    }
+                    kept => kept?,
+                }))
             }
         })
     }
@@ -247,17 +267,15 @@ impl Run<'_> {
         step: &Step,
         parents: Option<&Batch>,
         head: &RefCell<Value>,
-        out: &mut Out,
+        out: &RefCell<Out>,
     ) -> Result<(), Trouble> {
         let lost = |e: &dyn std::fmt::Display| Trouble::Lost(format!("what was fetched is lost: {e}"));
         let units: Box<dyn Iterator<Item = Result<Unit, Trouble>>> = match &step.for_each {
             None => {
                 // Page after page, for there may be very many rows.
-                let out = RefCell::new(out);
                 let unit = Unit::new(Vec::new(), String::new());
-                return self
-                    .unit(step, &unit, head, &|rows| self.write(step, "", rows, *out.borrow_mut()))
-                    .await;
+                let take = |rows| self.write(step, "", rows, &mut out.borrow_mut());
+                return self.unit(step, &unit, head, &|row| is_kept(step, "", row, out), &take).await;
             }
             Some(ForEach::Setting { setting }) => {
                 let items = match self.settings.get(setting) {
@@ -288,7 +306,8 @@ impl Run<'_> {
         };
         let fetched = stream::iter(units).map(|unit| async {
             let unit = unit?;
-            let (rows, _) = self.collected(step, &unit, head).await?;
+            let kept = |row: &Value| is_kept(step, &unit.name, row, out);
+            let (rows, _) = self.collected(step, &unit, head, &kept).await?;
             Ok((unit.name, rows))
         });
         let mut fetched = std::pin::pin!(fetched.buffered(self.concurrency));
@@ -298,20 +317,20 @@ impl Run<'_> {
             if step.deep {
                 level.extend(rows.iter().cloned());
             }
-            self.write(step, &name, rows, out)?;
+            self.write(step, &name, rows, &mut out.borrow_mut())?;
         }
         for _ in 0..MAX_LEVELS {
             let below = std::mem::take(&mut level).into_iter().filter(|row| chosen(&step.only, row));
             let fetched = stream::iter(below).map(|row| async {
                 let unit = unit(vec![row]);
-                let (rows, _) = self.collected(step, &unit, head).await?;
+                let (rows, _) = self.collected(step, &unit, head, &|_| false).await?;
                 Ok((unit.name, rows))
             });
             let mut fetched = std::pin::pin!(fetched.buffered(self.concurrency));
             while let Some(unit) = fetched.next().await {
                 let (name, rows) = unit?;
                 level.extend(rows.iter().cloned());
-                self.write(step, &name, rows, out)?;
+                self.write(step, &name, rows, &mut out.borrow_mut())?;
             }
         }
         if level.is_empty() {
@@ -327,13 +346,15 @@ impl Run<'_> {
         step: &Step,
         unit: &Unit,
         head: &RefCell<Value>,
+        kept: &dyn Fn(&Value) -> bool,
     ) -> Result<(Vec<Value>, bool), Trouble> {
         if self.over.get() || self.gave_up(step) {
+            self.leave_out(step);
             return Ok((Vec::new(), false));
         }
         let rows = RefCell::new(Vec::new());
         let done = self
-            .unit(step, unit, head, &|more| {
+            .unit(step, unit, head, kept, &|more| {
                 rows.borrow_mut().extend(more);
                 Ok(())
             })
@@ -365,17 +386,7 @@ impl Run<'_> {
             Out::Plain(writer) => rows.iter().try_for_each(|row| writer.row(row).map_err(lost)),
             Out::Keyed(kept) => {
                 for row in &rows {
-                    let Some(Incremental::Since { key, .. } | Incremental::Delta { key, .. }) =
-                        &step.incremental
-                    else {
-                        continue;
-                    };
-                    let values: Vec<Value> =
-                        key.iter().map(|pointer| row.pointer(pointer).cloned().unwrap_or_default()).collect();
-                    if values.iter().all(Value::is_null) {
-                        return Err(Trouble::Refused(format!("a row without {}", key.join(", "))));
-                    }
-                    let key = format!("{unit} {}", canonical(&Value::Array(values)));
+                    let key = key(step, unit, row).map_err(Trouble::Refused)?;
                     match &step.incremental {
                         Some(Incremental::Delta { removed, .. })
                             if row.pointer(removed).is_some_and(|v| !v.is_null()) =>
@@ -384,7 +395,8 @@ impl Run<'_> {
                         }
                         Some(Incremental::Since { at, .. }) => {
                             if let Some(at) = time_at(row, at) {
-                                kept.saw(unit, at);
+                                // A time to come would keep from being asked for what changes until then.
+                                kept.saw(unit, at.min(self.now));
                             }
                             kept.add(key, row).map_err(lost)?;
                         }
@@ -397,6 +409,27 @@ impl Run<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// What a row of a unit is known by.
+fn key(step: &Step, unit: &str, row: &Value) -> Result<String, String> {
+    let Some(Incremental::Since { key, .. } | Incremental::Delta { key, .. }) = &step.incremental else {
+        return Err("a row that is not kept has no key".to_owned());
+    };
+    let values: Vec<Value> =
+        key.iter().map(|pointer| row.pointer(pointer).cloned().unwrap_or_default()).collect();
+    if values.iter().all(Value::is_null) {
+        return Err(format!("a row without {}", key.join(", ")));
+    }
+    Ok(format!("{unit} {}", canonical(&Value::Array(values))))
+}
+
+/// Is there a row of this key from an earlier pull?
+fn is_kept(step: &Step, unit: &str, row: &Value, out: &RefCell<Out>) -> bool {
+    match &*out.borrow() {
+        Out::Plain(_) => false,
+        Out::Keyed(rows) => key(step, unit, row).is_ok_and(|key| rows.has(&key)),
     }
 }
 

@@ -26,12 +26,13 @@ use crate::model::{Duration, Instant};
 type Local<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
 
 impl Run<'_> {
-    /// One unit of a step, page after page.
+    /// One unit of a step, page after page. `kept` tells which rows are there from earlier pulls.
     pub(super) fn unit<'f>(
         &'f self,
         step: &'f Step,
         unit: &'f Unit,
         head: &'f RefCell<Value>,
+        kept: &'f dyn Fn(&Value) -> bool,
         take: &'f dyn Fn(Vec<Value>) -> Result<(), Trouble>,
     ) -> Local<'f, Result<(), Trouble>> {
         Box::pin(async move {
@@ -44,7 +45,9 @@ impl Run<'_> {
                 since,
                 page_size: self.page_size,
             };
-            let mut made = Made::new(self.http, step, &place.url, &context).map_err(Trouble::Refused)?;
+            // It may show what came from the product.
+            let unasked = |why: String| Trouble::Refused(self.asker.safe(&why));
+            let mut made = Made::new(self.http, step, &place.url, &context).map_err(unasked)?;
             if let Some(Incremental::Delta { .. }) = &step.incremental
                 && !self.anew.borrow().contains(&step.name)
                 && let Some(link) = self.keep.borrow().link(&step.name)
@@ -55,14 +58,20 @@ impl Run<'_> {
             let texts = step.query.values().chain(step.body.values()).chain(step.form.values());
             let mut pages = Pages::new(&step.page, made, context.asked_size(texts));
             let mut next = pages.first();
+            let mut first = true;
             loop {
                 let reply = self.ready(step, &next, place).await?;
                 if step.nothing.contains(&reply.status) {
-                    unit.nothing.set(true);
-                    return Ok(());
+                    if first {
+                        unit.nothing.set(true);
+                        return Ok(());
+                    }
+                    let status = reply.status;
+                    return Err(Trouble::Refused(format!("answered {status} after some of its pages")));
                 }
-                let mut page = answer::read(step, &reply.headers, &reply.body).map_err(Trouble::Refused)?;
-                self.look_at(step, &page, head);
+                first = false;
+                let mut page = self.read(step, &reply)?;
+                self.look_at(step, &page, head, &next);
                 let after = pages.next(&reply, &page);
                 let mut rows = std::mem::take(&mut page.rows);
                 let count = rows.len() as u64;
@@ -73,15 +82,20 @@ impl Run<'_> {
                     carry(step, parent, &mut rows);
                 }
                 let old = self.is_behind(step, since, &rows);
+                if old {
+                    // They are there, with what belongs into them.
+                    rows.retain(|row| !(self.is_behind(step, since, std::slice::from_ref(row)) && kept(row)));
+                }
                 rows.iter_mut().for_each(|row| pick(step, row));
                 self.enrich(step, &mut rows).await?;
                 take(rows)?;
-                if self.over.get() {
-                    break;
-                }
                 match after {
-                    Next::Page(more) if !old => next = *more,
-                    Next::Page(_) | Next::End => break,
+                    Next::Page(_) if old => break,
+                    Next::Page(_) if self.over.get() => {
+                        return Err(Trouble::Refused("its other pages are not read".to_owned()));
+                    }
+                    Next::Page(more) => next = *more,
+                    Next::End => break,
                     Next::Broken(why) => return Err(Trouble::Refused(why)),
                 }
             }
@@ -111,7 +125,7 @@ impl Run<'_> {
     }
 
     /// What an answer says beside its rows.
-    fn look_at(&self, step: &Step, page: &Page, head: &RefCell<Value>) {
+    fn look_at(&self, step: &Step, page: &Page, head: &RefCell<Value>, asked: &Made) {
         for pointer in &step.warnings {
             if let Some(said) = page.document.pointer(pointer).filter(|v| says_something(v)) {
                 let said = self.asker.safe(&said.to_string());
@@ -120,10 +134,21 @@ impl Run<'_> {
         }
         if let Some(Incremental::Delta { link, .. }) = &step.incremental
             && let Some(Value::String(link)) = page.document.pointer(link)
+            && same_product(asked, link).is_some()
         {
             self.delta_link.replace(Some(link.clone()));
         }
         head.replace(heads(&step.head, &page.document, head.take()));
+    }
+
+    /// What an answer says.
+    fn read(&self, step: &Step, reply: &Reply) -> Result<Page, Trouble> {
+        let safe = |text: &str| self.asker.safe(text);
+        let page = answer::read(step, &reply.headers, &reply.body, &safe).map_err(Trouble::Refused)?;
+        if reply.status == 202 && page.rows.is_empty() && !step.rows.is_empty() {
+            return Err(Trouble::Refused("answered 202, which is not yet an answer".to_owned()));
+        }
+        Ok(page)
     }
 
     /// Asks until the answer is ready, and uses an answer that has not changed.
@@ -134,12 +159,11 @@ impl Run<'_> {
         let mut waited = std::time::Duration::ZERO;
         loop {
             let reply = self.asker.ask(step, made, &signing).await?;
-            let said = answer::read(
-                &Step { rows: vec!["document".to_owned()], ..step.clone() },
-                &reply.headers,
-                &reply.body,
-            );
-            let said = said.map_err(Trouble::Refused)?.document.pointer(&poll.at).and_then(plain);
+            if step.nothing.contains(&reply.status) {
+                return Ok(reply);
+            }
+            let whole = Step { rows: vec!["document".to_owned()], ..step.clone() };
+            let said = self.read(&whole, &reply)?.document.pointer(&poll.at).and_then(plain);
             let said = said.unwrap_or_default();
             if poll.until.contains(&said) {
                 return Ok(reply);
@@ -210,7 +234,7 @@ impl Run<'_> {
             page_size: self.page_size,
         };
         let texts = step.query.values().chain(step.body.values()).chain(step.form.values());
-        let rows = answer::read(step, &reply.headers, &reply.body).map_or(0, |page| page.rows.len() as u64);
+        let rows = self.read(step, reply).map_or(0, |page| page.rows.len() as u64);
         // How large a page can be is not known where the request does not say it.
         context.asked_size(texts).is_none_or(|size| rows >= size)
     }
@@ -245,22 +269,20 @@ impl Run<'_> {
                 let fetched = stream::iter(units).map(|(part, unit)| {
                     let head = &head;
                     async move {
-                        let (got, whole) = self.collected(child, &unit, head).await?;
+                        let (got, whole) = self.collected(child, &unit, head, &|_| false).await?;
                         // What is not known is not there: an empty list would say that there is nothing.
                         let none = attach.none_is_null && unit.nothing.get();
-                        Ok((part, (whole || !got.is_empty()).then_some((!none).then_some(got))))
+                        let got = (whole || !got.is_empty()).then_some(((!none).then_some(got), whole));
+                        Ok((part, got))
                     }
                 });
                 let fetched: Vec<Result<_, Trouble>> = fetched.buffered(self.concurrency).collect().await;
                 for unit in fetched {
                     let (part, got) = unit?;
-                    let Some(got) = got else { continue };
-                    let lost = insert(child, attach, &part, got, rows);
-                    if lost > 0 {
-                        self.doubt(
-                            child,
-                            &format!("{lost} rows of an answer belong to none that was asked for"),
-                        );
+                    if let Some(got) = got
+                        && let Err(why) = insert(child, attach, &part, got, rows)
+                    {
+                        self.doubt(child, &why);
                     }
                 }
             }
@@ -289,7 +311,7 @@ impl Run<'_> {
         if step.nothing.contains(&reply.status) {
             return Ok(());
         }
-        answer::read(step, &reply.headers, &reply.body).map(drop).map_err(Trouble::Refused)
+        self.read(step, &reply).map(drop)
     }
 }
 

@@ -34,6 +34,22 @@ impl Context<'_> {
         })
     }
 
+    /// The same of a parameter. One that is had from a row must be there: without it everything would be asked for, and
+    /// taken for what belongs to that row.
+    ///
+    /// # Errors
+    /// As [`Self::value`], and when it is not there.
+    pub fn needed(&self, name: &str, text: &Text) -> Result<Option<Value>, String> {
+        let value = self.value(text)?;
+        if value.is_none()
+            && let Text::Of(of) = text
+            && matches!(of.as_ref(), Of::Row(_) | Of::Rows(_))
+        {
+            return Err(format!("there is no `{name}` to ask for"));
+        }
+        Ok(value)
+    }
+
     fn of(&self, of: &Of) -> Result<Option<Value>, String> {
         Ok(match of {
             Of::Setting(name) => present(self.settings.get(name)),
