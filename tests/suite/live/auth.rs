@@ -70,6 +70,11 @@ impl Signer {
     }
 }
 
+/// A certificate, PEM.
+pub fn certificate() -> &'static str {
+    &EC.certificate
+}
+
 /// What may turn up in no record, error, reason or debug output.
 pub fn canaries() -> Vec<String> {
     let mut all: Vec<String> =

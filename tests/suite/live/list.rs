@@ -226,7 +226,7 @@ impl State {
         let Some(job) = &operation.job else { return Ok(None) };
         let calls = self.jobs.entry(format!("{} {}", operation.name, request.print(&[]))).or_default();
         *calls += 1;
-        if *calls % job.calls.max(1) == 0 {
+        if calls.is_multiple_of(job.calls.max(1)) {
             return Ok(None);
         }
         let mut body = answer::build(operation, Content::Nothing, &[])?;

@@ -8,7 +8,7 @@ use super::rows::Files;
 use super::spec::{RowFile, Shape, Spec};
 
 /// The rows of a file, as far as it is built so.
-fn rows<'v>(file: &'v mut Value, shape: Shape) -> Vec<&'v mut Value> {
+fn rows(file: &mut Value, shape: Shape) -> Vec<&mut Value> {
     match (shape, file) {
         (Shape::Plain, Value::Array(rows)) => rows.iter_mut().collect(),
         (Shape::Keyed, Value::Object(keys)) => {

@@ -22,7 +22,7 @@ pub struct Listing {
 
 impl Listing {
     pub fn new(rows: Vec<Row>, short: Short) -> Self {
-        let hidden = |at: usize| short == Short::Hides && at % 3 == 0;
+        let hidden = |at: usize| short == Short::Hides && at.is_multiple_of(3);
         let places = rows.into_iter().enumerate().flat_map(|(at, row)| {
             let hidden = hidden(at).then_some(None);
             hidden.into_iter().chain([Some(row)])

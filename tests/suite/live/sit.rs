@@ -115,7 +115,12 @@ impl<'c> Sitting<'c> {
             }
             table.insert("auth".to_owned(), auth.into());
         }
-        let connection = toml::Table::from_iter([("allow_private".to_owned(), true.into())]);
+        // An authority of its own, so that those of this machine are not read for every pull.
+        std::fs::write(self.folder.path().join("ca.pem"), auth::certificate()).unwrap();
+        let connection = toml::Table::from_iter([
+            ("allow_private".to_owned(), true.into()),
+            ("ca_file".to_owned(), "ca.pem".into()),
+        ]);
         table.insert("connection".to_owned(), connection.into());
         let mut site: Site = table.try_into().unwrap_or_else(|e| panic!("settings.toml: [http]: {e}"));
         site.swift = true;
