@@ -241,7 +241,8 @@ def decided($id):
      elif $ticket.spam == true then {state: "cancelled", reason: "the ticket is spam"} else null end) as $over
   | (if $over != null and ($said.state | rank) < 2 then $over
      elif $mapped != null and ($mapped | rank) > ($said.state | rank) then
-       {state: $mapped, reason: "the less favourable of two statements: the approvals say \($said.state), the status \($status) says \($mapped)"}
+       {state: $mapped, reason: (if $said.state == "pending" then "the status \($status) says \($mapped)"
+          else "the less favourable of two statements: the approvals say \($said.state), the status \($status) says \($mapped)" end)}
      else $said end) as $state
   | {
       state: $state.state, state_reason: ($state.reason // $said.doubt),
@@ -254,7 +255,7 @@ def decided($id):
         (if $said.state == "approved" then ($no[] | "rejected by \(.approver // "somebody"), and the ticket says approved") else empty end),
         (if $said.state == "approved" and $yes == [] and $odd == [] then "the ticket says approved, and no approval does" else empty end),
         (if $said.state == "rejected" and $no == [] and $odd == [] then "the ticket says rejected, and no approval does" else empty end),
-        (if $mapped != null and $mapped != $said.state then "the approvals say \($said.state), the status \($status) says \($mapped)" else empty end)],
+        (if $mapped != null and $mapped != $said.state and ($said.state != "pending" or $mapped == "approved") then "the approvals say \($said.state), the status \($status) says \($mapped)" else empty end)],
       doubts: [($said.doubt | select(. != null)),
         ($odd[] | "what its approval \(.id // "") says is not known")]
     };

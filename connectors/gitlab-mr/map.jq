@@ -333,10 +333,10 @@ def merge_request:
      // error("\($shape): `references/full` is `\($id[:80])`: expected such as `example-corp/access!7`")) as $project
   | need("target_branch") as $into
   | ($settings.branch // ($joined.project[need("project_id")] | lst | last | known)) as $branch
-  | if $branch == null then error("\($shape): `\($id)` is of a project whose default branch is not known (`default_branch`): give the setting `branch`") else . end
-  | select($into == $branch)
+  | select($branch == null or $into == $branch)
   | select(any($settings.skip_merge_requests[]; . == $id) | not)
-  | if (.versions | type) != "array" then {type: "incomplete", reason: "\($id): its versions are not known"}
+  | if $branch == null then {type: "incomplete", reason: "\($project): its default branch is not known: give the setting `branch`"}
+    elif (.versions | type) != "array" then {type: "incomplete", reason: "\($id): its versions are not known"}
     else
       versions($id) as $versions
       | (if .diffs == null and $versions[0].size == "0" then .diffs = [] else . end)
