@@ -41,6 +41,7 @@ mod reference;
 mod report;
 mod samples;
 mod schedule;
+mod scim;
 mod secrets;
 mod serve;
 mod servers;
