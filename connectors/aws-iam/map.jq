@@ -477,7 +477,9 @@ def account_records($account; $row):
        and ([joined("accounts"; "all")[] | select($settings.system_names[.] == null)] | unique | length) > 1
      then error("the files hold several AWS accounts and the setting `system` would make them one: give `system_names`")
      else system_record($account) end),
-    (if joined("page"; $account) == [] then
+    (if $settings.emit_identities then {type: "covers", types: ["identity"]} else empty end),
+    (if whole("authorization-details") then empty
+     elif joined("page"; $account) == [] then
        {type: "incomplete", reason: "no authorization details of account \($account) are among the files"}
      elif [joined("page"; $account, "aws")[]] | all then
        {type: "incomplete", reason:

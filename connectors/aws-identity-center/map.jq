@@ -28,6 +28,9 @@ def taken: $taken_at | cf_instant("auto"; null);
 def days_before($days): (.[0:19] + "Z") | fromdateiso8601 - $days * 86400 | todateiso8601;
 def last_segment: split("/") | last;
 
+# An instance that is made, or unmade, has nothing yet, or no more.
+def is_there: .Status | one_of("CREATE_IN_PROGRESS", "CREATE_FAILED", "DELETE_IN_PROGRESS") | not;
+
 # --- names --------------------------------------------------------------------------------------------------
 
 def system_id: . as $account | $settings.system_names[$account] // "aws-\($account)";
@@ -147,13 +150,16 @@ def use_of($system; $account; $set; $user):
   | tracked_since as $tracked
   | select($last != null or $tracked != null)
   | {type: "usage", system: $system, account: user_account($user), entitlement: set_id($set), native_id: $user,
-     last_used_at: $last, tracked_since: $tracked, attribution: "entitlement", success: "yes"};
+     last_used_at: $last, tracked_since: $tracked, attribution: "entitlement",
+     success: (if $last == null then null else "yes" end)};
 
 # --- what is filed in the first run -------------------------------------------------------------------------
 
 def joins:
   if $shape == "instances" then
-    join("regions"; "all"; [.Regions | items | select(type == "object" and .Status != "REMOVING")] | length)
+    select(is_there)
+    | join("instance"; "all"; [need("InstanceArn"), (.IdentityStoreId | text)] | map(select(. != null))),
+      join("regions"; "all"; [.Regions | items | select(type == "object" and .Status != "REMOVING")] | length)
   elif $shape == "accounts" then
     (.Name | text) as $name | select($name != null) | join("name"; need("Id"); $name)
   elif $shape == "users" then join("user"; need("UserId"); account_name)
@@ -172,9 +178,11 @@ def joins:
 
 # --- records ------------------------------------------------------------------------------------------------
 
+# The first instance speaks for all; there are hardly ever two.
 def instance_records:
-  {type: "system", id: $settings.system, native_id: need("InstanceArn"),
-   aliases: ([need("InstanceArn"), (.IdentityStoreId | text)] | map(select(. != null)))},
+  joined("instance"; "all") as $all
+  | select(is_there and $all[0][0] == .InstanceArn)
+  | {type: "system", id: $settings.system, native_id: .InstanceArn, aliases: ($all | add | unique)},
   {type: "covers", systems: [$settings.system],
    types: ((if $settings.identities then ["identity"] else [] end) + (if $settings.sign_ins then ["usage"] else [] end))};
 

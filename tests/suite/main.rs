@@ -8,6 +8,7 @@
 )]
 
 mod auth;
+mod aws;
 mod bindings;
 mod canary;
 mod cli;
