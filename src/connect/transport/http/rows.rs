@@ -171,7 +171,11 @@ mod tests {
         let attach = step.attach.as_ref().unwrap();
         let mut rows = vec![json!({ "id": 1 }), json!({ "id": 2 }), json!({ "id": 3 })];
         let got = vec![json!({ "of": 1, "a": 1 }), json!({ "of": 9 }), json!({ "a": 2 }), json!({ "of": 1 })];
-        assert_eq!(insert(&step, attach, &[0, 1], Some(got), &mut rows), 2);
+        assert!(
+            insert(&step, attach, &[0, 1], (Some(got), true), &mut rows)
+                .unwrap_err()
+                .starts_with("2 rows came")
+        );
         assert_eq!(rows[0], json!({ "id": 1, "log": [{ "of": 1, "a": 1 }, { "of": 1 }] }));
         assert_eq!(rows[1], json!({ "id": 2, "log": [] }));
         assert_eq!(rows[2], json!({ "id": 3 }), "it was not asked for");

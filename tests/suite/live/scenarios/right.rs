@@ -180,7 +180,9 @@ pub fn probe(case: &Case) -> Vec<String> {
         wrong.push(format!("expected one request of the step `{}`, and there were {called:?}", step.name));
     }
     let permission = step.permission.as_deref().unwrap_or_default();
-    for (what, words) in [(What::Unauthorised, "401"), (What::Denied, permission)] {
+    let refused = case.spec.answers.unauthorised.as_ref().and_then(|answer| answer.status).unwrap_or(401);
+    let refused = refused.to_string();
+    for (what, words) in [(What::Unauthorised, refused.as_str()), (What::Denied, permission)] {
         let sitting = Sitting::new(case);
         sitting.faults(vec![Fault::everywhere(When::Always, what.clone())]);
         let sat = sitting.probe();
