@@ -186,8 +186,8 @@ mod tests {
         let step = step("rows = \"/logs\"\nattach = { as = \"log\", none_is_null = true }");
         let attach = step.attach.as_ref().unwrap();
         let mut rows = vec![json!({ "id": 1 }), json!({ "id": 2 })];
-        assert_eq!(insert(&step, attach, &[0], None, &mut rows), 0);
-        assert_eq!(insert(&step, attach, &[1], Some(Vec::new()), &mut rows), 0);
+        assert!(insert(&step, attach, &[0], (None, true), &mut rows).is_ok());
+        assert!(insert(&step, attach, &[1], (Some(Vec::new()), true), &mut rows).is_ok());
         assert_eq!(rows, vec![json!({ "id": 1, "log": null }), json!({ "id": 2, "log": [] })]);
     }
 }
