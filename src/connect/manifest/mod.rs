@@ -337,6 +337,12 @@ impl Manifest {
         if let Some(http) = &self.http {
             check::http(self, http)?;
         }
+        if let Some(ldap) = &self.ldap {
+            ldap.check(self)?;
+        }
+        if let Some(sql) = &self.postgres {
+            sql.check(&self.settings.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>())?;
+        }
         let mut names = Vec::new();
         for spec in &self.settings {
             if !plain(&spec.name) {
