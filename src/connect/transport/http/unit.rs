@@ -243,7 +243,7 @@ impl Run<'_> {
     pub(super) fn enrich<'f>(
         &'f self,
         step: &'f Step,
-        rows: &'f mut Vec<Value>,
+        rows: &'f mut [Value],
     ) -> Local<'f, Result<(), Trouble>> {
         Box::pin(async move {
             for child in &self.http.steps {

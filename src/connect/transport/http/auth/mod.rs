@@ -107,7 +107,7 @@ enum Way {
     /// A signature by these keys.
     Keys(aws::Keys),
     /// A signature by the keys of a role.
-    Role(role::Role, Keep<aws::Keys>),
+    Role(Box<(role::Role, Keep<aws::Keys>)>),
 }
 
 /// Where a token comes from.
@@ -197,7 +197,8 @@ impl Authorizer {
                 Ok(Proof { secret: Some(token), number })
             }
             Way::Keys(keys) => aws::sign(request, keys, base, now).map(|()| Proof::default()),
-            Way::Role(role, keep) => {
+            Way::Role(of) => {
+                let (role, keep) = of.as_ref();
                 let (keys, number) = keep.get(now, role.fetch(&asker, base)).await?;
                 aws::sign(request, &keys, base, now)?;
                 Ok(Proof { secret: Some(keys.all()), number })
@@ -211,7 +212,7 @@ impl Authorizer {
         match &self.way {
             Way::Nothing | Way::Fixed(_) | Way::Keys(_) => false,
             Way::Token(_, keep) => keep.forget(proof.number).await,
-            Way::Role(_, keep) => keep.forget(proof.number).await,
+            Way::Role(of) => of.1.forget(proof.number).await,
         }
     }
 }
@@ -286,7 +287,7 @@ fn way(site: &site::Auth, setup: &Setup<'_>) -> Result<(Way, Vec<SecretString>),
                 Some(arn) => {
                     let (external_id, sts_url) = (external_id.as_deref(), sts_url.as_deref());
                     let role = role::Role::new(setup.connection, keys, arn, external_id, sts_url)?;
-                    (Way::Role(role, Keep::default()), secrets)
+                    (Way::Role(Box::new((role, Keep::default()))), secrets)
                 }
                 None if external_id.is_some() || sts_url.is_some() => {
                     return Err(
