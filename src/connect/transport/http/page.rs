@@ -76,7 +76,13 @@ impl<'a> Pages<'a> {
         let came = page.rows.len() as u64;
         self.pages += 1;
         self.rows += came;
-        let next = match self.after(reply, page, came) {
+        let still = self.stands_still(page);
+        let next = self.after(reply, page, came);
+        // Where it is said how many rows there are, the same ones twice would make up the number.
+        if self.same.1 > 1 && came > 0 && self.total.is_some() {
+            return Next::Broken("the same page came twice: which one is asked for is not heeded".to_owned());
+        }
+        let next = match next {
             Ok(Some(next)) => next,
             Ok(None) => return self.end(),
             Err(why) => return Next::Broken(why),
@@ -84,7 +90,7 @@ impl<'a> Pages<'a> {
         if !self.seen.insert(hash(&next.known_by())) {
             return Next::Broken("the answer leads back to a page that was read already".to_owned());
         }
-        if self.stands_still(page) {
+        if still {
             return Next::Broken(format!(
                 "page after page is the same, {} times by now: the product does not go on",
                 self.same.1

@@ -111,9 +111,9 @@ fn an_answer_without_rows_is_not_whole_where_it_is_no_answer() {
     let steps = "[[http.step]]\nname = \"r\"\npath = \"/r\"\nrows = \"/value\"\n";
     for (answer, part) in [
         (ok(&json!({"error": {"code": "no\u{1b}"}})), "is an error"),
-        (ok(&json!(["a"])), "no object"),
-        (ok(&json!("a")), "no object"),
-        (ok(&json!(null)), "no object"),
+        (ok(&json!(["a"])), "expected an object"),
+        (ok(&json!("a")), "expected an object"),
+        (ok(&json!(null)), "expected an object"),
         ((202, String::new(), b"{}".to_vec()), "202"),
         ((200, String::new(), b"oops".to_vec()), "starts `oops`"),
     ] {
