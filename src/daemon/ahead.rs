@@ -24,9 +24,9 @@ const GRACE: Span = Span::from_secs(2);
 
 /// Where a run gets its pulls from.
 pub trait Pulls {
-    /// Those of the due sources that can be taken in now; the others are started, or go on. `first` says that no run was ever
-    /// finished.
-    fn ready(&mut self, due: &[String], first: bool) -> Vec<String>;
+    /// Those of the due sources that can be taken in now; the others are started, or go on. `None`: it is worth waiting for
+    /// more of them. `first` says that no run was ever finished.
+    fn ready(&mut self, due: &[String], first: bool) -> Option<Vec<String>>;
     /// What a source that is ready gave.
     fn take(&mut self, source: &str) -> Pulled;
 }
@@ -35,8 +35,8 @@ pub trait Pulls {
 pub struct AtOnce<'p>(pub &'p mut dyn FnMut(&str) -> Pulled);
 
 impl Pulls for AtOnce<'_> {
-    fn ready(&mut self, due: &[String], _: bool) -> Vec<String> {
-        due.to_vec()
+    fn ready(&mut self, due: &[String], _: bool) -> Option<Vec<String>> {
+        Some(due.to_vec())
     }
 
     fn take(&mut self, source: &str) -> Pulled {
@@ -99,7 +99,7 @@ impl Ahead {
 }
 
 impl Pulls for Ahead {
-    fn ready(&mut self, due: &[String], first: bool) -> Vec<String> {
+    fn ready(&mut self, due: &[String], first: bool) -> Option<Vec<String>> {
         for source in due {
             let running = self.under_way.values().filter(|pull| !pull.is_finished()).count();
             if !self.under_way.contains_key(source) && running < AT_A_TIME {
@@ -109,10 +109,10 @@ impl Pulls for Ahead {
         let done: Vec<String> = due.iter().filter(|source| self.is_done(source)).cloned().collect();
         let waited = self.waiting.get_or_insert_with(Tick::now).elapsed();
         if done.len() < due.len() && (first || waited < GATHER) {
-            return Vec::new();
+            return None;
         }
         self.waiting = None;
-        done
+        Some(done)
     }
 
     fn take(&mut self, source: &str) -> Pulled {
@@ -167,13 +167,14 @@ mod tests {
         let due = ["slow".to_owned(), "quick".to_owned()];
         let began = Tick::now();
         while !ahead.is_done("quick") {
-            assert_eq!(ahead.ready(&due, false), [""; 0], "a run waits a while for both");
+            assert_eq!(ahead.ready(&due, false), None, "a run waits a while for both");
             assert!(began.elapsed() < Span::from_secs(20), "the quick one is never done");
             std::thread::sleep(Span::from_millis(10));
         }
         ahead.waiting = Tick::now().checked_sub(GATHER);
-        assert_eq!(ahead.ready(&due, true), [""; 0], "the first run waits for all");
-        assert_eq!(ahead.ready(&due, false), ["quick"], "and others go on without the slow one");
+        assert_eq!(ahead.ready(&due, true), None, "the first run waits for all");
+        let ready = ahead.ready(&due, false);
+        assert_eq!(ready, Some(vec!["quick".to_owned()]), "and others go on without the slow one");
         assert!(matches!(ahead.take("quick"), Pulled::Records { .. }));
         assert!(ahead.is_busy(), "the slow one goes on");
         let dropped = Tick::now();

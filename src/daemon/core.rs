@@ -144,10 +144,13 @@ impl Core {
         let source_of = |name: &str| name.strip_prefix("pull ").map(str::to_owned);
         let wanted: Vec<String> = due.jobs.iter().filter_map(|job| source_of(&job.name)).collect();
         let reconcile = due.jobs.iter().any(|job| job.name == "reconcile");
-        let first = self.engine.is_first()?;
-        let sources = if wanted.is_empty() { vec![] } else { pulls.ready(&wanted, first) };
         // Nothing is lost by waiting: what is due stays due until it was taken in.
-        if sources.is_empty() && !wanted.is_empty() && (first || !reconcile && !self.rejudge) {
+        let ready = match wanted.is_empty() {
+            true => Some(vec![]),
+            false => pulls.ready(&wanted, self.engine.is_first()?),
+        };
+        let Some(sources) = ready else { return Ok(ticked) };
+        if sources.is_empty() && !wanted.is_empty() && !reconcile && !self.rejudge {
             return Ok(ticked);
         }
         let judge = self.rejudge || self.setup.judge_after_pull || reconcile;
