@@ -223,6 +223,8 @@ pub struct Door<'a> {
     /// Service and region of the base that the request came to.
     pub service: Option<&'a str>,
     pub region: Option<&'a str>,
+    /// The regions of all bases: a role is taken on in that of the first one that is asked.
+    pub regions: Vec<&'a str>,
 }
 
 impl Door<'_> {
@@ -430,7 +432,11 @@ impl Door<'_> {
     /// `sts:AssumeRole`.
     fn assume(&self, request: &Request) -> Result<Reply, String> {
         let keys = Keys { id: KEY_ID.to_owned(), secret: KEY.to_owned(), session: None };
-        sigv4::verify(request, &keys, "sts", self.region.unwrap_or("us-east-1"))?;
+        let signed = request.header("authorization");
+        let elsewhere =
+            self.regions.iter().copied().find(|region| signed.contains(&format!("/{region}/sts/")));
+        let region = self.region.or(elsewhere).unwrap_or("us-east-1");
+        sigv4::verify(request, &keys, "sts", region)?;
         let given: Vec<(String, String)> = request.form.iter().chain(&request.query).cloned().collect();
         let of = |name: &str| given.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
         if of("Version") != "2011-06-15" || of("RoleArn") != ROLE || of("ExternalId") != EXTERNAL {

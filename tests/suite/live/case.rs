@@ -267,6 +267,9 @@ impl Case {
             if !self.files.contains_key(operation.rows.file()) {
                 return fail(format!("there is no file {}", operation.rows.file()));
             }
+            if let Err(why) = operation.page.check() {
+                return fail(format!("operation `{}`: {why}", operation.name));
+            }
         }
         if let Some(step) = http.steps.iter().find(|s| !steps.contains(s.name.as_str()) && self.wanted(s)) {
             return fail(format!("no operation is made by the step `{}`", step.name));

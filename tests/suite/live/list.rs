@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::answer::{self, Content};
 use super::fault::What;
 use super::pages::{self, Asked, Cursor, Cut, Listing};
+use super::paging::{Page, Paging};
 use super::rows::{self, Found, Values};
 use super::rule;
 use super::serve::{Point, Refusal, State, Which};
-use super::spec::{Operation, Page, Paging, Shape};
+use super::spec::{Operation, Shape};
 use super::spot::Place;
 use super::wire::{Reply, Request};
 

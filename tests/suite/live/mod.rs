@@ -10,6 +10,7 @@ mod list;
 mod mutate;
 mod own;
 mod pages;
+mod paging;
 mod rows;
 mod rule;
 mod scenarios;

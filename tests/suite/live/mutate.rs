@@ -1,6 +1,6 @@
 //! Row files made worse: fields that nobody knows, fields that are not there, texts that somebody wrote to do harm.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -149,22 +149,88 @@ pub fn optional(spec: &Spec, files: &Files) -> Vec<Field> {
 /// A field is nowhere, or null everywhere.
 pub fn without(spec: &Spec, files: &Files, field: &Field, null: bool) -> Files {
     let mut files = files.clone();
-    let (top, key) = field.at.rsplit_once('/').unwrap();
+    let shape = shape(spec, &field.file);
+    for row in rows(files.get_mut(&field.file).unwrap(), shape) {
+        take(row, &field.at, null);
+    }
+    files
+}
+
+/// Takes a field from one row; `false` where it has none.
+fn take(row: &mut Value, at: &str, null: bool) -> bool {
+    let (top, key) = at.rsplit_once('/').unwrap();
     let key = key.replace("~1", "/").replace("~0", "~");
-    let file = files.get_mut(&field.file).unwrap();
-    for row in rows(file, shape(spec, &field.file)) {
-        walk(row, "", &mut |at, value| {
-            if at == top
-                && let Value::Object(object) = value
-                && object.contains_key(&key)
-            {
-                if null {
-                    object.insert(key.clone(), Value::Null);
-                } else {
-                    object.remove(&key);
-                }
+    let mut found = false;
+    walk(row, "", &mut |at, value| {
+        if at == top
+            && let Value::Object(object) = value
+            && object.contains_key(&key)
+        {
+            found = true;
+            if null {
+                object.insert(key.clone(), Value::Null);
+            } else {
+                object.remove(&key);
             }
-        });
+        }
+    });
+    found
+}
+
+/// The rows that a field can be taken from, and what it is called in each: in a file of lists, those of its list.
+fn slots<'v>(file: &'v mut Value, shape: Shape, at: &str) -> (Vec<&'v mut Value>, String) {
+    let mut parts = at.splitn(4, '/').skip(1);
+    if shape == Shape::Lists
+        && let (Some(list), Some("*"), Some(rest)) = (parts.next(), parts.next(), parts.next())
+    {
+        let key = list.replace("~1", "/").replace("~0", "~");
+        let rows = file.get_mut(&key).and_then(Value::as_array_mut).into_iter().flatten();
+        return (rows.collect(), format!("/{rest}"));
+    }
+    (rows(file, shape), at.to_owned())
+}
+
+/// A field that is taken from one row.
+#[derive(Debug, Clone)]
+pub struct Loss {
+    pub field: Field,
+    pub row: usize,
+    pub null: bool,
+}
+
+/// Rounds in which each row loses one field at most, so that each field is lost once, and null once.
+pub fn rounds(spec: &Spec, files: &Files, fields: &[Field]) -> Vec<Vec<Loss>> {
+    let mut rounds: Vec<Vec<Loss>> = Vec::new();
+    let mut load: BTreeMap<(String, String, usize), usize> = BTreeMap::new();
+    for field in fields {
+        let mut file = files[&field.file].clone();
+        let shape = shape(spec, &field.file);
+        let (rows, at) = slots(&mut file, shape, &field.at);
+        let having = rows.into_iter().enumerate().filter_map(|(n, row)| take(row, &at, false).then_some(n));
+        let having: Vec<usize> = having.collect();
+        let list = if shape == Shape::Lists { field.at.split('/').nth(1).unwrap_or_default() } else { "" };
+        let slot = |row: usize| (field.file.clone(), list.to_owned(), row);
+        for null in [false, true] {
+            let busy = |row: &usize| load.get(&slot(*row)).copied().unwrap_or(0);
+            let Some(row) = having.iter().copied().min_by_key(busy) else { continue };
+            let round = load.entry(slot(row)).or_default();
+            if rounds.len() <= *round {
+                rounds.resize(*round + 1, Vec::new());
+            }
+            rounds[*round].push(Loss { field: field.clone(), row, null });
+            *round += 1;
+        }
+    }
+    rounds
+}
+
+/// What is left after all losses of a round.
+pub fn after(spec: &Spec, files: &Files, round: &[Loss]) -> Files {
+    let mut files = files.clone();
+    for loss in round {
+        let shape = shape(spec, &loss.field.file);
+        let (mut rows, at) = slots(files.get_mut(&loss.field.file).unwrap(), shape, &loss.field.at);
+        take(rows.remove(loss.row), &at, loss.null);
     }
     files
 }
@@ -188,7 +254,7 @@ fn hostile(number: usize) -> String {
 pub enum Harm {
     /// All of them, in turn.
     All,
-    /// One of each field is long, and one of each file a megabyte.
+    /// One of each field is long, and one of all a megabyte.
     Long,
     /// The first of each file holds a NUL character.
     Nul,
@@ -211,7 +277,7 @@ pub fn harmful(spec: &Spec, files: &Files, harm: Harm) -> Files {
                 match harm {
                     Harm::All => *value = hostile(number).into(),
                     Harm::Long if first => {
-                        let times = if done.len() == 1 { 1 << 17 } else { 1 << 12 };
+                        let times = if number == 1 { 1 << 17 } else { 1 << 10 };
                         *value = "long\u{1f9d1} ".repeat(times).into();
                     }
                     Harm::Nul if done.len() == 1 && first => *value = "a\0b".into(),

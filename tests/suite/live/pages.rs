@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use super::paging::{Done, Over, Page, Paging, Short};
 use super::rows::Values;
 use super::rule::text;
-use super::spec::{Done, Over, Page, Paging, Short};
 use super::spot::{Place, Spot};
 use super::wire::Request;
 

@@ -246,6 +246,11 @@ impl Like {
         }
         // What is asked of numbers and texts holds for what stands there, not for how it could be read.
         let number = self.from.is_some() || self.to.is_some();
+        let epoch = matches!(self.time, Some(TimeAs::EpochSeconds | TimeAs::EpochMillis));
+        if epoch {
+            let number = given.as_number().ok_or_else(|| format!("{given} is no number"))?;
+            return self.text(&number.to_string());
+        }
         let text = self.pattern.is_some() || !self.one_of.is_empty() || self.time.is_some();
         match given {
             Value::Number(given) if number => {

@@ -142,6 +142,7 @@ impl State {
             addresses: &self.addresses,
             service: place.and_then(|base| base.service.as_deref()),
             region: place.and_then(|base| base.region.as_deref()),
+            regions: spec.bases.values().filter_map(|base| base.region.as_deref()).collect(),
         };
         if let Some(token) = door.token(request, &mut self.tokens) {
             return token.unwrap_or_else(|why| {

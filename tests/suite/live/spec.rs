@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::paging::Page;
 use super::rule::{Rule, TimeAs};
 use super::spot::{Place, Spot};
 
@@ -357,91 +358,6 @@ pub enum Format {
     Jsonl,
     Csv,
     Xml,
-}
-
-/// `[operation.page]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Page {
-    pub kind: Paging,
-    pub into: Option<Spot>,
-    pub at: Option<String>,
-    pub done: Done,
-    pub size: Size,
-    pub short: Short,
-    pub more: Option<Place>,
-    pub last: Option<Place>,
-    pub total: Option<Place>,
-    pub pages: Option<Place>,
-    pub first: Option<Place>,
-    pub count: Option<Place>,
-    pub per_page: Option<Place>,
-    pub page: Option<Place>,
-    pub from: Option<u64>,
-    pub alone: bool,
-    pub relative: bool,
-    pub trailing: bool,
-}
-
-impl Page {
-    /// Does the address of the next page say its number?
-    pub fn is_numbered(&self) -> bool {
-        matches!(self.kind, Paging::Link | Paging::Url) && self.from.is_some()
-    }
-
-    /// Does a number in the request say where the page starts?
-    pub fn is_counted(&self) -> bool {
-        matches!(self.kind, Paging::Offset | Paging::Number) || self.is_numbered()
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Paging {
-    #[default]
-    One,
-    Token,
-    Link,
-    Url,
-    Offset,
-    Number,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Done {
-    #[default]
-    Absent,
-    Null,
-    Empty,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Short {
-    #[default]
-    Never,
-    Shrinks,
-    Hides,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Size {
-    #[serde(rename = "in")]
-    pub spot: Option<Spot>,
-    pub default: Option<usize>,
-    pub max: Option<usize>,
-    pub over: Over,
-    pub fixed: Option<usize>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Over {
-    #[default]
-    Refuse,
-    Clamp,
 }
 
 /// `[operation.delta]`

@@ -7,9 +7,9 @@ use counterfoil::connect::Catalog;
 use serde_json::{Value, json};
 
 use super::case::Case;
+use super::paging::Short;
 use super::rows::Files;
 use super::sit::{How, Sat, Sitting};
-use super::spec::Short;
 
 fn case(connector: &str, folder: &str) -> Case {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("connectors");

@@ -204,6 +204,11 @@ fn what_is_written_wrong_is_said() {
     let said = case::wrong_with(&case).unwrap_err();
     assert!(said.contains("its `permission` is `people.read`"), "{said}");
 
+    let mut case = case::product();
+    operation(&mut case, |o| o.page.from = Some(1));
+    let said = case::wrong_with(&case).unwrap_err();
+    assert!(said.contains("operation `people`: a page with a number does not shrink"), "{said}");
+
     let never = case::never_made(&[planted(&Plant::Setting("history", false))]);
     assert!(never.iter().any(|why| why.contains("`log`")), "{never:?}");
     let mut case = case::product();

@@ -1,5 +1,6 @@
 //! The stub takes what the documentation says, and nothing else.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -179,6 +180,19 @@ fn every_kind_of_page_says_where_the_next_is() {
         xml.contains("<Keys><member><Active>true</Active>") && xml.contains("a &amp; b &lt;c&gt;"),
         "{xml}"
     );
+    let (_, _, page) = get(stub, "/policies?kinds=active,draft&most=1");
+    assert_eq!((&page["allow"][0]["id"], &page["deny"]), (&json!("p1"), &json!([])));
+    let marker = page["marker"].as_str().unwrap().replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    let (_, _, page) = get(stub, &format!("/policies?kinds=active,draft&most=1&marker={marker}"));
+    assert_eq!(
+        page,
+        json!({ "allow": [], "deny": [{ "id": "p3", "name": "No night shift", "kind": "draft" }], "marker": "" })
+    );
+    let (_, head, page) = get(stub, "/limits?filter=team%20in%20(west,s%C3%BCd,none)&limit=1");
+    assert_eq!(page["result"]["limits"], json!([{ "team": "west", "risk": "low" }]));
+    let next = page["result"]["next"].as_str().unwrap();
+    assert!(next.starts_with("/api/v2/limits?filter=") && next.ends_with("&page=1"), "{next}");
+    assert!(head.contains("x-depot-kind: limits") && head.contains("x-depot-request: r-1"), "{head}");
     // The last rows come with a next page, which is empty.
     assert!(xml.contains("<IsTruncated>true</IsTruncated>") && xml.contains("<Marker>"), "{xml}");
     assert_eq!(stub.seen().complaints, Vec::<String>::new());
@@ -313,6 +327,22 @@ fn rows_are_changed_where_it_is_meant() {
         mutate::without(spec, files, &field, true)["people.json"][0]["teams"],
         json!([{ "name": null }])
     );
+    let rounds = mutate::rounds(spec, files, &fields);
+    assert_eq!(
+        rounds.iter().map(Vec::len).sum::<usize>(),
+        2 * fields.len(),
+        "each is lost once, and null once"
+    );
+    for round in &rounds {
+        // In a file of lists each list has rows of its own.
+        let list = |at: &str| at.strip_prefix("/allow").is_some();
+        let rows = round.iter().map(|l| (l.field.file.as_str(), list(&l.field.at), l.row));
+        let rows: BTreeSet<(&str, bool, usize)> = rows.collect();
+        assert_eq!(rows.len(), round.len(), "a row loses one field at a time");
+    }
+    let lost = mutate::after(spec, files, &rounds[0]);
+    let differ = files.iter().filter(|(name, before)| lost[*name] != **before).count();
+    assert!(differ > 5, "the rows of all files lose something at a time");
     let unknown = mutate::unknown(spec, files);
     assert!(unknown["people.json"][0]["teams"][0].get("counterfoilUnknown").is_some());
     assert!(unknown["log.json"][0]["labels"].get("counterfoilUnknown").is_none(), "its keys are data");

@@ -41,6 +41,10 @@ def record:
     {type: "delegation", from: ._from.owner, to: need("to"), starts_at: (need("from") | instant), ends_at: (.until | instant)}
   elif $shape == "seats" then
     {type: "grant", system: system, account: need("person"), entitlement: "seat/\(._from.team)"}
+  elif $shape == "policies" then
+    {type: "entitlement", system: system, id: "policy/\(need("id"))", aliases: [.name // empty]}
+  elif $shape == "limits" then
+    {type: "entitlement", system: system, id: "seat/\(need("team"))", risk: .risk}
   elif $shape == "report" then
     need("state") as $state | if .rows == 0 then {type: "incomplete", reason: "the report is empty"} else empty end
   elif $shape == "usage" then

@@ -1,12 +1,12 @@
 //! The product answers, and what it says is unusual: less than expected, more than expected, or meant to do harm.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::super::case::Case;
 use super::super::mutate::{self, Field, Harm};
+use super::super::rows::Files;
 use super::super::sit::{How, Sat, Sitting, start};
 use super::{expected, within};
 
@@ -52,48 +52,69 @@ pub fn unknown_fields(case: &Case) -> Vec<String> {
     wrong
 }
 
-/// Each field that need not be there is not, and then is null. One of each file goes at a time; where that is no good,
-/// each alone shows which it is.
+/// Each field that need not be there is not, and then is null: one of each row at a time. Where that is no good, each
+/// alone, and from all rows, shows which it is.
 pub fn missing_fields(case: &Case) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut rounds: Vec<Vec<Field>> = Vec::new();
-    let mut of_file: BTreeMap<String, usize> = BTreeMap::new();
-    let text = format!("{:?} {:?}", case.connector.map, case.connector.manifest);
+    let text = format!("{:?} {}", case.connector.manifest, said(case.connector.map.as_deref().unwrap_or("")));
     let (named, others): (Vec<Field>, Vec<Field>) =
-        mutate::optional(&case.spec, &case.files).into_iter().partition(|field| text.contains(&field.name()));
-    for field in named {
-        let round = of_file.entry(field.file.clone()).or_default();
-        if rounds.len() == *round {
-            rounds.push(Vec::new());
-        }
-        rounds[*round].push(field);
-        *round += 1;
-    }
-    // What neither the map nor the manifest names can go together.
-    rounds.push(others);
+        mutate::optional(&case.spec, &case.files).into_iter().partition(|field| names(&text, &field.name()));
     let sitting = Sitting::new(case);
-    let pull = |fields: &[Field], null: bool| {
-        let files = fields
-            .iter()
-            .fold(case.files.clone(), |files, field| mutate::without(&case.spec, &files, field, null));
+    let pull = |files: Files| {
         sitting.stub.day(files, case.days[0]);
         sitting.pull(How::default())
     };
-    for round in rounds {
-        for null in [false, true] {
-            let together = pull(&round, null);
-            if together.error.is_none() && together.faults.is_empty() {
+    let alone = |field: &Field, null: bool| {
+        let sat = pull(mutate::without(&case.spec, &case.files, field, null));
+        let what = format!("{} without {}{}", field.file, field.at, if null { " (null)" } else { "" });
+        within(&what, bad_for(field, &sat))
+    };
+    let is_bad = |sat: &Sat| sat.error.is_some() || !sat.faults.is_empty();
+    for mut round in mutate::rounds(&case.spec, &case.files, &named) {
+        loop {
+            let together = pull(mutate::after(&case.spec, &case.files, &round));
+            if !is_bad(&together) {
+                break;
+            }
+            // An error that says which one it is is right; the others are tried without that one.
+            if let Some(at) = round.iter().position(|loss| bad_for(&loss.field, &together).is_empty()) {
+                round.remove(at);
                 continue;
             }
-            for field in &round {
-                let what =
-                    format!("{} without {}{}", field.file, field.at, if null { " (null)" } else { "" });
-                let alone = std::slice::from_ref(field);
-                wrong.extend(within(&what, bad_for(field, &pull(alone, null))));
+            let found: Vec<String> = round.iter().flat_map(|loss| alone(&loss.field, loss.null)).collect();
+            if found.is_empty() {
+                // It takes one row without a field beside others that have it.
+                let lost = round.iter().map(|loss| format!("{}{}", loss.field.file, loss.field.at));
+                let lost = lost.collect::<Vec<_>>().join(", ");
+                wrong.extend(within(&lost, bad_for(&round[0].field, &together)));
             }
+            wrong.extend(found);
+            break;
+        }
+    }
+    // What neither the map nor the manifest names can go together.
+    for null in [false, true] {
+        let files = others
+            .iter()
+            .fold(case.files.clone(), |files, field| mutate::without(&case.spec, &files, field, null));
+        if is_bad(&pull(files)) {
+            wrong.extend(others.iter().flat_map(|field| alone(field, null)));
         }
     }
     wrong
+}
+
+/// A map without its comments.
+fn said(map: &str) -> String {
+    map.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n")
+}
+
+/// Does the text name it, as a word of its own?
+fn names(text: &str, name: &str) -> bool {
+    let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    text.match_indices(name).any(|(at, found)| {
+        !word(text[..at].chars().next_back()) && !word(text[at + found.len()..].chars().next())
+    })
 }
 
 /// Records, or an error that names row and field. What a missing field keeps from being asked is no matter of the

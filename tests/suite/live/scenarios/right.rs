@@ -7,8 +7,9 @@ use std::time::Duration as Wait;
 use super::super::answer::WAIT;
 use super::super::case::Case;
 use super::super::fault::{Fault, What, When};
+use super::super::paging::Paging;
 use super::super::sit::{How, Sat, Sitting};
-use super::super::spec::{Failure, Operation, Paging};
+use super::super::spec::{Failure, Operation};
 use super::{expected, within};
 
 /// A pull where nothing goes wrong, in each of the ways to say who one is.

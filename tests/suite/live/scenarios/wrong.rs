@@ -9,8 +9,9 @@ use counterfoil::connect::manifest::http::{ForEach, Paging as Said, Step};
 
 use super::super::case::Case;
 use super::super::fault::{Fault, What, When, Wrong};
+use super::super::paging::Paging;
 use super::super::sit::{How, Sat, Sitting};
-use super::super::spec::{Format, Operation, Paging, Shape};
+use super::super::spec::{Format, Operation, Shape};
 use super::within;
 
 /// The words of an error by which a step is known.
