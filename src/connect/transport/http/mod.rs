@@ -7,11 +7,11 @@
 //!                 └── page: the next one, or the end
 //! ```
 //!
-//! - [`run`]: which requests are made, for which rows; [`unit`]: one of them, page after page; [`rows`]: where its rows go.
-//! - [`value`], [`request`]: what stands in a request.
-//! - [`ask`], [`limits`], [`auth`]: sending it until it is answered, as slowly as the product wants.
-//! - [`answer`], [`page`]: what an answer says, and how it goes on.
-//! - [`keep`]: what is kept between pulls, so that only changes are asked for.
+//! - `run`: which requests are made, for which rows; `unit`: one of them, page after page; `rows`: where its rows go.
+//! - `value`, `request`: what stands in a request.
+//! - `ask`, `limits`, `auth`: sending it until it is answered, as slowly as the product wants.
+//! - `answer`, `page`: what an answer says, and how it goes on.
+//! - `keep`: what is kept between pulls, so that only changes are asked for.
 //!
 //! Whatever is doubtful is a reason for the pull not to be complete: a warning, a page that leads back, a count that is not
 //! reached, a part that is denied.
