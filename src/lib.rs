@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!  tickets, directories,     ┌─────────┐  records  ┌────────┐  estate  ┌───────┐  findings  ┌────────┐
-//!  IAM: files as exported ─▶ │ connect │ ────────▶ │ intake │ ───────▶ │ judge │ ─────────▶ │ report │ ─▶ you
+//!  IAM: asked, or exported ─▶ │ connect │ ────────▶ │ intake │ ───────▶ │ judge │ ─────────▶ │ report │ ─▶ you
 //!                            └─────────┘   JSONL   └────────┘          └───────┘  verdicts  └────────┘
 //!                             connectors/                  settings, now ─┘          controls ─┘
 //! ```
@@ -26,7 +26,7 @@
 //! src/judge/       records → names resolved → standing of each grant → checks/, one file each
 //! src/report/      findings as a table, JSON lines, a JSON array, OCSF events
 //! src/intake/      reads files of records (plain, gzip, zstd) into an estate; keeps what it rejects
-//! src/connect/     reads exports: formats, encodings, archives; a row through jq becomes records
+//! src/connect/     asks products (HTTP, LDAP, SQL, programs) or reads their exports; a row through jq becomes records
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
 //! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled
 //! src/store/       what is remembered, in SQLite: records and their history, verdicts, findings, the outbox
@@ -44,7 +44,8 @@
 //! src/cli/         one file for each command
 //! src/main.rs      calls `cli` and exits
 //!
-//! connectors/NAME/ manifest.toml, map.jq, README.md, fixtures/: everything about one product, and no code
+//! connectors/NAME/ manifest.toml, map.jq, README.md, fixtures/, live/: everything about one product, and no code
+//! examples/        a program as a source
 //! config/          the framework references, and configurations to start from
 //! demo/            the sample company of `counterfoil demo`
 //! packaging/       a unit for systemd, a package for Debian, a container

@@ -7,7 +7,7 @@ mod mirror;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -82,7 +82,7 @@ impl Site {
     fn config(&self, sinks: &str) -> String {
         format!(
             "store = {{ path = \"s.db\" }}\nserve = {{ listen = \"127.0.0.1:{}\" }}\n{}\n[[source]]\nid = \"a\"\nconnector = \"records\"\nfiles = [\"r.jsonl\"]\n{sinks}",
-            free_port(),
+            crate::servers::free_port(),
             self.log
         )
     }
@@ -248,11 +248,6 @@ fn private(path: &Path, text: &str) {
     }
 }
 
-/// A port at which nobody listens.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// Ends the program even where the test stops.
 struct Running(Child);
 
@@ -271,7 +266,7 @@ const JSON: &str = "log = { level = \"trace\", format = \"json\" }";
 #[test]
 fn reconciling_shows_no_secret() {
     let mirror = Mirror::start();
-    let site = Site::new(&[mirror.port(), free_port()], &WAYS, TEXT);
+    let site = Site::new(&[mirror.port(), crate::servers::free_port()], &WAYS, TEXT);
     let now = instant(SystemTime::now());
     for round in 0..mirror::ANSWERS {
         mirror.answer(round);
@@ -321,7 +316,7 @@ fn reconciling_shows_no_secret() {
 #[test]
 fn running_shows_no_secret() {
     let mirror = Mirror::start();
-    let site = Site::new(&[mirror.port(), free_port()], &WAYS, JSON);
+    let site = Site::new(&[mirror.port(), crate::servers::free_port()], &WAYS, JSON);
     mirror.answer(0);
     let config = fs::read_to_string(site.path("counterfoil.toml")).unwrap();
     let serving = config.split("127.0.0.1:").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -369,7 +364,7 @@ fn get(address: &str, page: &str) -> String {
 /// What a developer prints: settings, and sinks that are set up.
 #[test]
 fn debug_output_shows_no_secret() {
-    let site = Site::new(&[free_port()], &[Way::File], TEXT);
+    let site = Site::new(&[crate::servers::free_port()], &[Way::File], TEXT);
     let config = Config::load(&site.path("counterfoil.toml")).unwrap();
     site.shows_none("the settings", format!("{config:?} {config:#?}").as_bytes());
     let checks: Vec<&str> = counterfoil::judge::checks::all().map(|c| c.name).collect();
@@ -383,7 +378,7 @@ fn debug_output_shows_no_secret() {
 /// A secret that somebody wrote into the configuration itself is refused, and not repeated.
 #[test]
 fn a_secret_in_the_configuration_is_refused_without_being_shown() {
-    let site = Site::new(&[free_port()], &WAYS, TEXT);
+    let site = Site::new(&[crate::servers::free_port()], &WAYS, TEXT);
     let table = site.table.clone();
     let mut tried = 0;
     for (place, _) in table
@@ -420,7 +415,7 @@ fn a_secret_in_the_configuration_is_refused_without_being_shown() {
 /// A secret that is not there is named by where it should be; one that is no use, too.
 #[test]
 fn a_secret_that_is_missing_or_wrong_is_named_and_not_shown() {
-    let site = Site::new(&[free_port()], &WAYS, TEXT);
+    let site = Site::new(&[crate::servers::free_port()], &WAYS, TEXT);
     let fails = |command: &mut Command, says: &str| {
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

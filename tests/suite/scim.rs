@@ -1,7 +1,6 @@
 //! SCIM against a real server: what is made over its API is pulled, judged, and gone once it is taken away.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -28,7 +27,7 @@ impl Drop for Server {
 
 impl Server {
     fn start(programs: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = servers::free_port();
         let child = Command::new(programs.join("scim2-server"))
             .args(["--hostname", "127.0.0.1", "--port", &port.to_string(), "--bearer-token", TOKEN])
             .stdin(Stdio::null())

@@ -6,9 +6,12 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 
 /// Whether a server is there: `there` looks for it, `packages` bring it. `false` means that a test has to do without, and
 /// that was said.
@@ -113,4 +116,41 @@ fn install(packages: &[&str]) {
         quiet.is_ok_and(|status| status.success())
     };
     let _ = apt(&["update"]) && apt(&[&["install", "-y", "--no-install-recommends"][..], packages].concat());
+}
+
+/// A port of this machine at which nobody listens.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A file that only its owner may read.
+pub fn put_secret(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// Certificates in a folder: `ca.pem` and `other-ca.pem` of two authorities; by the first `server.pem` of a server named
+/// `localhost` and `client.pem` of a client of this name, with their keys `server.key` and `client.key`.
+pub fn write_certificates(dir: &Path, client: &str) {
+    let authority = |name: &str| {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        fs::write(dir.join(format!("{name}.pem")), params.self_signed(&key).unwrap().pem()).unwrap();
+        Issuer::new(params, key)
+    };
+    let issuer = authority("ca");
+    authority("other-ca");
+    for (file, name) in [("server", "localhost"), ("client", client)] {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        fs::write(dir.join(format!("{file}.pem")), certificate.pem()).unwrap();
+        put_secret(&dir.join(format!("{file}.key")), &key.serialize_pem());
+    }
 }

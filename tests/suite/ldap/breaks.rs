@@ -350,7 +350,7 @@ fn a_password_that_a_server_repeats_is_not_told() {
             _ => vec![Say::HangUp],
         });
         let dir = tempfile::tempdir().unwrap();
-        super::slapd::put_secret(&dir.path().join("secret"), PASSWORD);
+        crate::servers::put_secret(&dir.path().join("secret"), PASSWORD);
         let bind = "bind = { simple = { dn = \"cn=reader\", password = \"file:secret\" } }";
         let job = job(dir.path(), &stub.config("", OPEN).replace("bind = \"none\"", bind));
         for said in [Pulled::of(&job).unwrap_err(), job.probe(&|_| false).unwrap_err().to_string()] {

@@ -1,7 +1,7 @@
 //! What a directory does not show: by rights, by limits; and what is wrong with how one asks.
 
 use super::live::SETTINGS;
-use super::slapd::{PASSWORD, Plan, READER, Slapd, put_secret, skipped};
+use super::slapd::{PASSWORD, Plan, READER, Slapd, skipped};
 use super::{Pulled, job};
 
 /// A plan in which the reader sees what these lines say.
@@ -188,7 +188,7 @@ fn a_wrong_password_is_said_without_it() {
         return;
     }
     let server = start(&[], &[]);
-    put_secret(&server.dir().join("reader.secret"), "canary-that-is-wrong");
+    crate::servers::put_secret(&server.dir().join("reader.secret"), "canary-that-is-wrong");
     let job = job(server.dir(), &server.config("", SETTINGS));
     for said in [Pulled::of(&job).unwrap_err(), job.probe(&|_| false).unwrap_err().to_string()] {
         assert!(

@@ -4,13 +4,11 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 
 use crate::servers;
 
@@ -62,8 +60,8 @@ impl Slapd {
         for folder in ["config", "data", "log"] {
             fs::create_dir(dir.path().join(folder)).unwrap();
         }
-        write_certificates(dir.path());
-        let (port, tls_port) = (free_port(), free_port());
+        servers::write_certificates(dir.path(), "client.example.com");
+        let (port, tls_port) = (servers::free_port(), servers::free_port());
         let server = Self { child: Mutex::new(None), dir, port, tls_port };
         fs::write(server.dir().join("config.ldif"), server.configuration(plan)).unwrap();
         let reader = format!(
@@ -75,7 +73,7 @@ impl Slapd {
         fs::write(server.dir().join("entries.ldif"), format!("{base}{}\n{reader}", plan.entries)).unwrap();
         server.add("0", "config.ldif");
         server.add("2", "entries.ldif");
-        put_secret(&server.dir().join("reader.secret"), PASSWORD);
+        servers::put_secret(&server.dir().join("reader.secret"), PASSWORD);
         server.run();
         server
     }
@@ -280,40 +278,5 @@ olcAccessLogSuccess: TRUE
 impl Drop for Slapd {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A file that only its owner may read.
-pub fn put_secret(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-}
-
-/// Certificates: of an authority, of another, of a server named `localhost`, of a client.
-fn write_certificates(dir: &Path) {
-    let authority = |name: &str| {
-        let mut params = CertificateParams::new(vec![]).unwrap();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        fs::write(dir.join(format!("{name}.pem")), params.self_signed(&key).unwrap().pem()).unwrap();
-        Issuer::new(params, key)
-    };
-    let issuer = authority("ca");
-    authority("other-ca");
-    for (file, name) in [("server", "localhost"), ("client", "client.example.com")] {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        fs::write(dir.join(format!("{file}.pem")), certificate.pem()).unwrap();
-        put_secret(&dir.join(format!("{file}.key")), &key.serialize_pem());
     }
 }

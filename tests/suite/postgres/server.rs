@@ -2,13 +2,11 @@
 //! process id. One that may be running on this machine is never touched.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 
 use crate::servers;
 
@@ -69,32 +67,6 @@ fn programs() -> Option<PathBuf> {
     versions.map(|version| version.path().join("bin")).filter(whole).max_by_key(number)
 }
 
-/// Certificates: of two authorities, and of a server named `localhost` by the first.
-fn write_certificates(dir: &Path) {
-    let authority = |name: &str| {
-        let mut params = CertificateParams::new(vec![]).unwrap();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        fs::write(dir.join(format!("{name}.pem")), params.self_signed(&key).unwrap().pem()).unwrap();
-        Issuer::new(params, key)
-    };
-    let issuer = authority("ca");
-    authority("other-ca");
-    // The second is of a client: the role it may be stands in it.
-    for (file, name) in [("server", "localhost"), ("client", "carder")] {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        fs::write(dir.join(format!("{file}.pem")), params.signed_by(&key, &issuer).unwrap().pem()).unwrap();
-        let path = dir.join(format!("{file}.key"));
-        fs::write(&path, key.serialize_pem()).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-}
-
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n")
 }
@@ -105,7 +77,8 @@ impl Server {
     pub fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        write_certificates(dir.path());
+        // The second is of a client: the role it may be stands in it.
+        servers::write_certificates(dir.path(), "carder");
         let secret = dir.path().join("password");
         fs::write(&secret, PASSWORD).unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
@@ -140,7 +113,7 @@ impl Server {
     /// Starts it where it is.
     pub fn run(&mut self) {
         for _ in 0..5 {
-            self.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            self.port = servers::free_port();
             let log = fs::File::create(self.path().join("log")).unwrap();
             let mut command = self.program("postgres");
             command.arg("-D").arg(self.path().join("data")).args(["-p", &self.port.to_string()]);

@@ -1,12 +1,11 @@
 //! A real rsyslog to send to: started on a free port of this machine, told to write down how it understood what came.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 
 use crate::servers;
@@ -35,38 +34,6 @@ pub fn skipped() -> bool {
     !servers::is_there("rsyslog", &["rsyslog", "rsyslog-gnutls", "rsyslog-relp"], &whole)
 }
 
-/// Certificates: of an authority, of a server named `localhost`, of a client.
-pub fn write_certificates(dir: &Path) {
-    let authority = |name: &str| {
-        let mut params = CertificateParams::new(vec![]).unwrap();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        fs::write(dir.join(format!("{name}.pem")), params.self_signed(&key).unwrap().pem()).unwrap();
-        Issuer::new(params, key)
-    };
-    let issuer = authority("ca");
-    authority("other-ca");
-    for (file, name) in [("server", "localhost"), ("client", "client.example.com")] {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &issuer).unwrap();
-        fs::write(dir.join(format!("{file}.pem")), certificate.pem()).unwrap();
-        let path = dir.join(format!("{file}.key"));
-        fs::write(&path, key.serialize_pem()).unwrap();
-        #[cfg(unix)]
-        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    }
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A running rsyslog, and what it received.
 pub struct Rsyslog {
     child: Option<Child>,
@@ -78,8 +45,8 @@ impl Rsyslog {
     /// Starts one, with certificates of its own.
     pub fn start(listen: Listen) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        write_certificates(dir.path());
-        let mut server = Self { child: None, dir, port: free_port() };
+        servers::write_certificates(dir.path(), "client.example.com");
+        let mut server = Self { child: None, dir, port: servers::free_port() };
         fs::write(server.dir().join("conf"), server.configuration(listen)).unwrap();
         server.run();
         server

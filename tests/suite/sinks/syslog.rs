@@ -13,7 +13,7 @@ use counterfoil::sink::{Receipt, Sink};
 use serde_json::Value;
 
 use super::contract::{self as exam, Fault, Peer, Wire};
-use super::rsyslog::{Listen, Rsyslog, free_port, skipped};
+use super::rsyslog::{Listen, Rsyslog, skipped};
 use super::samples::{alone, digest, heartbeat};
 use super::sending::{HOSTILE, build, event, kept, messages, send, send_all};
 
@@ -434,7 +434,7 @@ fn plain_syslog_takes_nothing_for_received_before_the_receiver_closes() {
 #[test]
 fn settings_that_cannot_work_say_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
-    super::rsyslog::write_certificates(dir.path());
+    crate::servers::write_certificates(dir.path(), "client.example.com");
     std::fs::write(dir.path().join("empty.pem"), "").unwrap();
     for (settings, part) in [
         ("address = \"logs.example.com\"", "expected HOST:PORT"),
@@ -458,6 +458,6 @@ fn settings_that_cannot_work_say_what_to_do() {
         let error = build(&format!("[syslog]\n{settings}"), dir.path()).unwrap_err().to_string();
         assert!(error.contains(part), "{settings}: {error}");
     }
-    let nobody = format!("[syslog]\naddress = \"127.0.0.1:{}\"\ntls = false", free_port());
+    let nobody = format!("[syslog]\naddress = \"127.0.0.1:{}\"\ntls = false", crate::servers::free_port());
     kept(&*build(&nobody, dir.path()).unwrap(), &messages(0..1));
 }
