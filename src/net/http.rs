@@ -1,7 +1,6 @@
 //! HTTP to others: over TLS by rustls, to addresses that were looked at, never along a redirect, with an end to every wait,
 //! and with no secret in what is said of it.
 
-use std::error::Error as _;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration as Wait;
@@ -170,9 +169,8 @@ fn escaped(text: &str) -> String {
     json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).to_owned()
 }
 
-/// What failed, from the outside in, without the address.
-pub fn why(error: &reqwest::Error) -> String {
-    let mut said: Vec<String> = Vec::new();
+/// What is behind an error, from the outside in, after what was said already; what an outer text holds is not said again.
+pub fn causes(mut said: Vec<String>, error: &dyn std::error::Error) -> Vec<String> {
     let mut source = error.source();
     while let Some(inner) = source {
         let text = inner.to_string();
@@ -181,6 +179,12 @@ pub fn why(error: &reqwest::Error) -> String {
         }
         source = inner.source();
     }
+    said
+}
+
+/// What failed, from the outside in, without the address.
+pub fn why(error: &reqwest::Error) -> String {
+    let said = causes(Vec::new(), error);
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }

@@ -9,7 +9,7 @@ mod rest;
 pub mod tls;
 
 pub use guard::Guard;
-pub use http::{Connection, Hidden, Web, why};
+pub use http::{Connection, Hidden, Web, causes, why};
 pub use rest::retry_after;
 
 /// Why nothing can be reached: a setting is wrong. Never holds a secret.

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration as Wait;
 
 use super::catalog::Connector;
+use super::error::PullError;
 use super::pull::PullOptions;
 use super::settings::Settings;
 
@@ -101,3 +102,18 @@ pub enum Doing<'a> {
 
 /// Is told what goes on, at least every second while a transport waits; `true` breaks the pull off.
 pub type Watch<'w> = dyn Fn(&Doing<'_>) -> bool + 'w;
+
+/// Runs to the end, on this thread, what waits for answers.
+///
+/// # Errors
+/// What the work gave, or that nothing can be waited for here.
+fn block_on<T>(work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| PullError::Asked(format!("cannot wait for answers: {e}")))?;
+    let done = runtime.block_on(work);
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    done
+}

@@ -40,7 +40,7 @@ use tokio::sync::Semaphore;
 
 pub use site::{Auth, Site};
 
-use super::{Ask, Doing, Fetched, Watch};
+use super::{Ask, Doing, Fetched, Watch, block_on};
 use crate::connect::error::PullError;
 use crate::connect::manifest::http::Http;
 use crate::connect::map::sha256;
@@ -82,9 +82,7 @@ pub fn probe(ask: &Ask<'_>, site: &Site) -> Result<(), PullError> {
 
 /// Runs a pull to its end on this thread, and asks again and again whether to go on.
 fn finish<T>(watch: &Watch<'_>, work: impl Future<Output = T>) -> Result<T, PullError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| PullError::Asked(format!("cannot set up HTTP: {e}")))?;
-    runtime.block_on(async {
+    block_on(async {
         let mut work = std::pin::pin!(work);
         let mut ticks = tokio::time::interval(TICK);
         loop {

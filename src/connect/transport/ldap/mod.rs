@@ -16,13 +16,12 @@ mod said;
 mod search;
 mod wire;
 
-use std::future::Future;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Ask, Fetched};
+use super::{Ask, Fetched, block_on};
 use crate::connect::error::PullError;
 use crate::model::Duration;
 use crate::secret::SecretRef;
@@ -157,7 +156,7 @@ impl Site {
 /// # Errors
 /// When nothing could be had, or whoever watches broke it off.
 pub fn fetch(ask: &Ask<'_>, site: &Site) -> Result<Fetched, PullError> {
-    run(search::fetch(ask, site))
+    block_on(search::fetch(ask, site))
 }
 
 /// Looks for the entry at which the first search starts.
@@ -165,17 +164,5 @@ pub fn fetch(ask: &Ask<'_>, site: &Site) -> Result<Fetched, PullError> {
 /// # Errors
 /// What does not work, and which permission would make it.
 pub fn probe(ask: &Ask<'_>, site: &Site) -> Result<(), PullError> {
-    run(search::probe(ask, site))
-}
-
-/// Runs to the end on this thread.
-fn run<T>(doing: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| PullError::Asked(format!("cannot wait for answers: {e}")))?;
-    let done = runtime.block_on(doing);
-    // A name that is still being looked up is not waited for.
-    runtime.shutdown_background();
-    done
+    block_on(search::probe(ask, site))
 }

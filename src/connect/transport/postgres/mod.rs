@@ -13,7 +13,7 @@ pub use site::{All, Databases, Site, Tls};
 
 use std::time::Duration as Wait;
 
-use super::{Ask, Fetched};
+use super::{Ask, Fetched, block_on};
 use crate::connect::error::PullError;
 use crate::connect::manifest::sql::Sql;
 use asker::Asker;
@@ -51,17 +51,4 @@ fn questions<'a>(ask: &Ask<'a>, site: &Site) -> Result<&'a Sql, PullError> {
     let declared: Vec<&str> = manifest.settings.iter().map(|spec| spec.name.as_str()).collect();
     sql.check(&declared).map_err(wrong)?;
     Ok(sql)
-}
-
-/// Runs to the end here what can wait for many things.
-fn block_on<T>(work: impl Future<Output = Result<T, PullError>>) -> Result<T, PullError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|e| PullError::Asked(format!("cannot wait for a server: {e}")))?;
-    let done = runtime.block_on(work);
-    // A name that is still being looked up need not be waited for.
-    runtime.shutdown_background();
-    done
 }

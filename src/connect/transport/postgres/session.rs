@@ -1,7 +1,6 @@
 //! A connection to one database: how it is reached, what is set before anything is asked, and what went wrong in words
 //! that say what to do.
 
-use std::error::Error as _;
 use std::io;
 use std::path::Path;
 use std::pin::pin;
@@ -340,16 +339,7 @@ fn is_gone(code: &SqlState) -> bool {
 
 /// An error with what is behind it.
 fn chain(error: &Error) -> String {
-    let mut said = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let text = inner.to_string();
-        if !said.iter().any(|outer| outer.contains(&text)) {
-            said.push(text);
-        }
-        source = inner.source();
-    }
-    said.join(": ")
+    crate::net::causes(vec![error.to_string()], error).join(": ")
 }
 
 #[cfg(unix)]
