@@ -1,0 +1,88 @@
+//! Where the time of `reconcile --records` goes: reading, resolving, judging, writing, each on the clock and in processor
+//! time, beside what merely parsing the same file costs.
+//!
+//! ```sh
+//! cargo bench --bench stages -- ESTATE.jsonl [THREADS]
+//! ```
+//!
+//! The yardstick is the least that anybody could do who wants to know what the file says: every line parsed by serde_json
+//! into a struct that borrows its texts, on the same number of threads, and dropped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a measurement that meets what it does not expect should stop"
+)]
+
+mod yardstick;
+
+use std::path::Path;
+use std::time::Instant as Tick;
+
+use counterfoil::controls::Controls;
+use counterfoil::intake::{self, Options, Source};
+use counterfoil::judge::{Settings, World, checks, judge};
+use counterfoil::model::Instant;
+use counterfoil::report::write_line;
+
+/// Processor time of this process so far, in seconds; 0 where there is no `/proc`.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The fields behind the name, which may hold spaces: the 12th and 13th are ticks of a hundredth of a second.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Says how long something took.
+fn timed<T>(name: &str, what: impl FnOnce() -> T) -> (T, f64) {
+    let (tick, before) = (Tick::now(), processor());
+    let done = what();
+    let (clock, spent) = (tick.elapsed().as_secs_f64(), processor() - before);
+    println!("{name:<28} {clock:>8.2} s   {spent:>8.2} s of processor");
+    (done, clock)
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let Some(file) = arguments.first() else {
+        println!("no estate given; see benches/README.md");
+        return;
+    };
+    let threads: usize = arguments.get(1).map_or(2, |n| n.parse().unwrap());
+    let now: Instant = "2026-06-01T00:00:00Z".parse().unwrap();
+    let settings = Settings::default();
+    let names: Vec<&str> = checks::all().map(|check| check.name).collect();
+    let controls = Controls::embedded(&names).unwrap();
+
+    let (lines, yardstick) = timed("yardstick: parse only", || yardstick::parse(Path::new(file), threads));
+    let whole = Tick::now();
+    let options = Options { threads, rejects: None, now, progress: &|_| {} };
+    let (taken, _) = timed("read", || intake::read(&[Source::File(file.into())], options).unwrap());
+    assert_eq!(taken.records, lines);
+    let (world, _) = timed("resolve", || World::new(taken.estate, &settings));
+    let (judgement, _) = timed("judge", || judge(&world, &settings, now, threads, &|_| {}));
+    let (bytes, _) = timed("write, to nowhere", || {
+        let share = judgement.len().div_ceil(threads).max(1);
+        let render = |from: usize| {
+            let (mut buffer, mut bytes) = (vec![], 0);
+            for place in from..(from + share).min(judgement.len()) {
+                buffer.clear();
+                write_line(&judgement.finding(place, &controls).unwrap(), &mut buffer).unwrap();
+                bytes += buffer.len();
+            }
+            bytes
+        };
+        std::thread::scope(|scope| {
+            let parts: Vec<_> =
+                (0..judgement.len()).step_by(share).map(|from| scope.spawn(move || render(from))).collect();
+            parts.into_iter().map(|part| part.join().unwrap()).sum::<usize>()
+        })
+    });
+    let whole = whole.elapsed().as_secs_f64();
+    println!(
+        "{} findings, {} MB; all of it {whole:.2} s, {:.2} times the yardstick",
+        judgement.len(),
+        bytes / 1_000_000,
+        whole / yardstick
+    );
+}
