@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::quick::{Cursor, Quick};
 use super::record::{Record, RecordType};
 use super::strict::{Json, shorten};
 use super::text::Text;
@@ -68,7 +69,7 @@ pub fn parse_line(line: &[u8]) -> Result<Record<'_>, BadRecord> {
         BadRecord::line(format!("a byte at column {} that is not UTF-8", e.valid_up_to() + 1), "UTF-8")
     })?;
     let record = match quick_type(text).or_else(|| slow_type(text)) {
-        Some(t) => read(t, text).ok(),
+        Some(t) => quick(t, text).or_else(|| read(t, text).ok()),
         None => None,
     };
     match record {
@@ -80,7 +81,28 @@ pub fn parse_line(line: &[u8]) -> Result<Record<'_>, BadRecord> {
 /// The type, when the line starts with it, as most do.
 fn quick_type(text: &str) -> Option<RecordType> {
     let word = text.strip_prefix("{\"type\":\"")?.split_once('"')?.0;
-    RecordType::ALL.into_iter().find(|t| t.as_str() == word)
+    RecordType::of(word)
+}
+
+/// Reads a line as nearly all lines are written; see [`super::quick`].
+fn quick(t: RecordType, text: &str) -> Option<Record<'_>> {
+    let mut c = Cursor::new(text);
+    let record = match t {
+        RecordType::Identity => Record::Identity(Quick::quick(&mut c)?),
+        RecordType::System => Record::System(Quick::quick(&mut c)?),
+        RecordType::Workflow => Record::Workflow(Quick::quick(&mut c)?),
+        RecordType::Entitlement => Record::Entitlement(Quick::quick(&mut c)?),
+        RecordType::Policy => Record::Policy(Quick::quick(&mut c)?),
+        RecordType::Delegation => Record::Delegation(Quick::quick(&mut c)?),
+        RecordType::Request => Record::Request(Box::new(Quick::quick(&mut c)?)),
+        RecordType::Grant => Record::Grant(Quick::quick(&mut c)?),
+        RecordType::Usage => Record::Usage(Quick::quick(&mut c)?),
+        RecordType::Certification => Record::Certification(Quick::quick(&mut c)?),
+        RecordType::Snapshot => Record::Snapshot(Quick::quick(&mut c)?),
+        // There are few, and what they must name is looked at the long way.
+        RecordType::Exception => return None,
+    };
+    c.is_over().then_some(record)
 }
 
 /// The type, wherever in the line it stands.
@@ -291,4 +313,98 @@ mod tests {
     }
 
     use crate::model::shape::Shape;
+    use proptest::prelude::*;
+
+    /// Values that fit a shape, as JSON.
+    fn fitting(shape: &'static Shape) -> BoxedStrategy<String> {
+        match shape {
+            Shape::Text => prop_oneof![Just("\"\"".to_owned()), "\"[a-zé@/ .0-9-]{1,20}\""].boxed(),
+            Shape::Instant => prop_oneof![
+                Just("\"2026-06-01T00:00:00Z\"".to_owned()),
+                Just("\"2024-02-29T23:59:59.1234+05:30\"".to_owned()),
+            ]
+            .boxed(),
+            Shape::Duration => {
+                prop_oneof![Just("\"P90D\"".to_owned()), Just("\"PT0.5S\"".to_owned())].boxed()
+            }
+            Shape::Bool => any::<bool>().prop_map(|b| b.to_string()).boxed(),
+            // More digits than that are left to the long way.
+            Shape::Count(max) => (0..=(*max).min(1_000_000_000)).prop_map(|n| n.to_string()).boxed(),
+            Shape::OneOf(words) => prop::sample::select(*words).prop_map(|w| format!("\"{w}\"")).boxed(),
+            Shape::Parsed(..) => {
+                prop_oneof![Just("\"manager\"".to_owned()), Just("\"group:G 1\"".to_owned())].boxed()
+            }
+            Shape::List(of) => prop::collection::vec(fitting(of), 0..3)
+                .prop_map(|items| format!("[{}]", items.join(",")))
+                .boxed(),
+            Shape::Object(fields) => object(fields).boxed(),
+        }
+    }
+
+    /// An object with some of these fields, in any order.
+    fn object(fields: &'static [crate::model::shape::Field]) -> impl Strategy<Value = String> {
+        let one = |f: &'static crate::model::shape::Field| {
+            let value = if f.required {
+                fitting(&f.shape).prop_map(Some).boxed()
+            } else {
+                prop_oneof![Just(None), Just(Some("null".to_owned())), fitting(&f.shape).prop_map(Some)]
+                    .boxed()
+            };
+            value.prop_map(move |v| v.map(|v| format!("\"{}\":{v}", f.name)))
+        };
+        let all: Vec<_> = fields.iter().map(one).collect();
+        all.prop_flat_map(|fields| Just(fields.into_iter().flatten().collect::<Vec<_>>()).prop_shuffle())
+            .prop_map(|fields| format!("{{{}}}", fields.join(",")))
+    }
+
+    /// A record, and a field or two that nobody knows.
+    fn record() -> impl Strategy<Value = (RecordType, String)> {
+        let plain = ["", r#","x":1"#, r#","x":"y","z":true"#, r#","x":null"#];
+        prop::sample::select(RecordType::ALL.to_vec())
+            .prop_flat_map(move |t| {
+                (Just(t), fitting(Box::leak(Box::new(t.shape()))), prop::sample::select(plain.to_vec()))
+            })
+            .prop_map(|(t, object, more)| {
+                let rest = object.strip_prefix('{').unwrap().strip_suffix('}').unwrap();
+                let comma = if rest.is_empty() { "" } else { "," };
+                (t, format!("{{\"type\":\"{}\"{comma}{rest}{more}}}", t.as_str()))
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn the_short_way_takes_what_machines_write_and_reads_it_as_the_long_way((t, line) in record()) {
+            let long = read(t, &line);
+            if t == RecordType::Exception {
+                prop_assert!(quick(t, &line).is_none());
+            } else {
+                prop_assert_eq!(quick(t, &line), Some(long.unwrap()));
+            }
+        }
+
+        #[test]
+        fn the_short_way_takes_nothing_that_the_long_way_refuses(
+            (t, line) in record(),
+            at in any::<prop::sample::Index>(),
+            cut in 0..3usize,
+            put in prop_oneof![
+                Just(String::new()),
+                prop::sample::select(vec![
+                    "\"", "\\", "\\u0041", "{", "}", "[", "]", ",", ":", " ", "\t", "\r", "\n", "0", "00", "1.5", "1e3", "-", "null",
+                    "nul", "true", "\u{0}", "\u{1f}", "\u{7f}", "é", "\"x\":1,", ",\"id\":null", ",\"type\":\"grant\"", "\"\":0,",
+                ]).prop_map(str::to_owned),
+                any::<char>().prop_map(String::from),
+            ],
+        ) {
+            let places: Vec<usize> = line.char_indices().map(|(i, _)| i).chain([line.len()]).collect();
+            let i = at.index(places.len());
+            let end = places[(i + cut).min(places.len() - 1)];
+            let spoilt = format!("{}{put}{}", &line[..places[i]], &line[end..]);
+            if let Some(record) = quick(t, &spoilt) {
+                prop_assert_eq!(Ok(record), read(t, &spoilt).map_err(|e| e.to_string()), "{}", spoilt);
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ pub mod finding;
 pub mod life;
 pub mod line;
 mod object;
+pub(crate) mod quick;
 pub mod record;
 pub mod shape;
 pub mod strict;

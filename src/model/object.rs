@@ -42,8 +42,8 @@ macro_rules! object {
                                     }
                                     $field = Some(map.next_value()?);
                                 })*
-                                other => {
-                                    unknown.claim::<A::Error>(other)?;
+                                _ => {
+                                    unknown.claim::<A::Error>(key)?;
                                     map.next_value_seed($crate::model::strict::Strict($depth))?;
                                 }
                             }
@@ -54,7 +54,33 @@ macro_rules! object {
                 d.deserialize_map(Fields(std::marker::PhantomData))
             }
         }
+
+        impl<'a> $crate::model::quick::Quick<'a> for $name<'a> {
+            fn quick(c: &mut $crate::model::quick::Cursor<'a>) -> Option<Self> {
+                use $crate::model::quick::{Quick, tag};
+                $(let mut $field: Option<object!(@read $mode $ty)> = None;)*
+                let mut unknown = $crate::model::strict::Keys::default();
+                let mut more = c.open()?;
+                while more {
+                    let key = c.key()?;
+                    let known = tag(key.as_bytes());
+                    $(if known == const { tag(stringify!($field).as_bytes()) } && key == stringify!($field) {
+                        if $field.is_some() {
+                            return None;
+                        }
+                        $field = Some(Quick::quick(c)?);
+                    } else)* {
+                        c.unknown(key, &mut unknown)?;
+                    }
+                    more = c.more()?;
+                }
+                Some($name { $($field: object!(@quick $mode $field),)* })
+            }
+        }
     };
+    (@quick req $field:ident) => { $field.flatten()? };
+    (@quick opt $field:ident) => { $field.flatten() };
+    (@quick $mode:ident $field:ident) => { $field.flatten().unwrap_or_default() };
     (@type req $ty:ty) => { $ty };
     (@type opt $ty:ty) => { Option<$ty> };
     (@type list $ty:ty) => { Vec<$ty> };
@@ -86,6 +112,21 @@ macro_rules! words {
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The one with this word.
+            #[must_use]
+            pub fn of(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl<'a> $crate::model::quick::Quick<'a> for $name {
+            fn quick(c: &mut $crate::model::quick::Cursor<'a>) -> Option<Self> {
+                Self::of(&$crate::model::Text::quick(c)?)
             }
         }
 

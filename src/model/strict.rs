@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::Text;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// How deep objects and lists may nest.
@@ -191,7 +192,7 @@ impl<'de> Visitor<'de> for Keep {
         let mut fields: Vec<(String, Json)> = Vec::new();
         let mut seen = Keys::default();
         while let Some(key) = map.next_key::<String>()? {
-            seen.claim::<A::Error>(&key)?;
+            seen.claim::<A::Error>(Text(key.clone().into()))?;
             let value = map.next_value_seed(Keep(depth))?;
             fields.push((key, value));
         }
@@ -240,35 +241,42 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let depth = deeper(self.0)?;
         let mut seen = Keys::default();
-        while let Some(key) = map.next_key::<super::Text<'de>>()? {
-            seen.claim::<A::Error>(&key)?;
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            seen.claim::<A::Error>(key)?;
             map.next_value_seed(Strict(depth))?;
         }
         Ok(())
     }
 }
 
-/// The keys an object has shown so far: a short list, a set once it is long.
+/// The keys an object has shown so far: one by itself (most records have but their `type` beside what is known of them), a
+/// short list, a set once it is long.
 #[derive(Default)]
-pub struct Keys {
-    few: Vec<String>,
-    many: std::collections::HashSet<String>,
+pub struct Keys<'k> {
+    first: Option<Text<'k>>,
+    few: Vec<Text<'k>>,
+    many: std::collections::HashSet<Text<'k>>,
 }
 
-impl Keys {
+impl<'k> Keys<'k> {
     /// Takes a key; an error when it was taken before.
     ///
     /// # Errors
     /// Names the repeated key.
-    pub fn claim<E: de::Error>(&mut self, key: &str) -> Result<(), E> {
-        let repeated = if self.few.len() < 16 {
-            let repeated = self.few.iter().any(|k| k == key);
-            self.few.push(key.to_owned());
-            repeated
-        } else {
-            self.few.iter().any(|k| k == key) || !self.many.insert(key.to_owned())
+    pub fn claim<E: de::Error>(&mut self, key: Text<'k>) -> Result<(), E> {
+        let Some(first) = &self.first else {
+            self.first = Some(key);
+            return Ok(());
         };
-        if repeated { Err(E::custom(format_args!("repeats the key `{}`", shorten(key)))) } else { Ok(()) }
+        if *first == key || self.few.contains(&key) || self.many.contains(&key) {
+            return Err(E::custom(format_args!("repeats the key `{}`", shorten(&key))));
+        }
+        if self.few.len() < 16 {
+            self.few.push(key);
+        } else {
+            self.many.insert(key);
+        }
+        Ok(())
     }
 }
 

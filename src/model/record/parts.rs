@@ -3,6 +3,7 @@
 use serde::de::{self, Deserialize, Deserializer};
 
 use super::super::object::object;
+use super::super::quick::{Cursor, Quick};
 use super::super::shape::{Shape, Shaped};
 use super::super::text::Text;
 use super::super::time::Instant;
@@ -54,6 +55,12 @@ const SELECTOR: &str =
 
 impl Shaped for Selector<'_> {
     const SHAPE: Shape = Shape::Parsed(|s| Selector::parse(Text(s.into())).is_some(), SELECTOR);
+}
+
+impl<'a> Quick<'a> for Selector<'a> {
+    fn quick(c: &mut Cursor<'a>) -> Option<Self> {
+        Self::parse(Text::quick(c)?)
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Selector<'a> {
