@@ -77,18 +77,21 @@ impl Input {
     }
 
     /// The lines, for the first time.
-    pub(super) fn lines<'a>(&'a mut self, progress: &'a dyn Fn(u64)) -> Result<Lines<'a>, IntakeError> {
+    pub(super) fn lines<'a>(
+        &'a mut self,
+        progress: &'a (dyn Fn(u64) + Sync),
+    ) -> Result<Lines<'a>, IntakeError> {
         let file = self.source.to_string();
         let fail = |error| IntakeError::Io { file: file.clone(), error };
-        let reader: Box<dyn Read> = match &self.source {
-            Source::Text { text, .. } => Box::new(io::Cursor::new(text.clone())),
+        let reader: Box<dyn Read + Send> = match &self.source {
+            Source::Text { text, .. } => Box::new(text.as_slice()),
             Source::Open { file: open, .. } => {
                 Box::new(Counted { from: from_start(open).map_err(fail)?, progress })
             }
             Source::Stdin => {
                 let copy = tempfile::tempfile().map_err(fail)?;
                 self.copy = Some(copy.try_clone().map_err(fail)?);
-                Box::new(Tee { from: io::stdin().lock(), to: io::BufWriter::new(copy) })
+                Box::new(Tee { from: io::stdin(), to: io::BufWriter::new(copy) })
             }
             Source::File(path) => {
                 let opened = File::open(path).map_err(fail)?;
@@ -109,7 +112,7 @@ impl Input {
 
     /// The lines once more.
     pub(super) fn again(&mut self) -> io::Result<Lines<'_>> {
-        let reader: Box<dyn Read> = match (&mut self.copy, &self.source) {
+        let reader: Box<dyn Read + Send> = match (&mut self.copy, &self.source) {
             (Some(copy), _) => {
                 copy.seek(SeekFrom::Start(0))?;
                 Box::new(copy)
@@ -132,7 +135,7 @@ fn from_start(file: &File) -> io::Result<File> {
 }
 
 /// Decompresses by the name of the file.
-fn decompressed<'a>(source: &Source, raw: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+fn decompressed<'a>(source: &Source, raw: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let Source::File(path) = source else { return Ok(Box::new(raw)) };
     let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
     Ok(match extension.as_deref() {
@@ -145,7 +148,7 @@ fn decompressed<'a>(source: &Source, raw: impl Read + 'a) -> io::Result<Box<dyn 
 /// Counts what is read.
 struct Counted<'a, R> {
     from: R,
-    progress: &'a dyn Fn(u64),
+    progress: &'a (dyn Fn(u64) + Sync),
 }
 
 impl<R: Read> Read for Counted<'_, R> {
@@ -176,8 +179,7 @@ impl<R: Read, W: Write> Read for Tee<R, W> {
 /// Reads whole lines.
 pub(super) struct Lines<'a> {
     file: String,
-    reader: BufReader<Box<dyn Read + 'a>>,
-    block: Vec<u8>,
+    reader: BufReader<Box<dyn Read + Send + 'a>>,
     /// Offset of the next block in the text.
     offset: u64,
     /// Number of the next line.
@@ -188,59 +190,77 @@ pub(super) struct Lines<'a> {
 }
 
 /// Some whole lines.
-pub(super) struct Block<'b> {
-    pub(super) bytes: &'b [u8],
-    pub(super) offset: u64,
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    bytes: Vec<u8>,
+    /// Where the lines start: behind a byte order mark.
+    from: usize,
+    /// Where the bytes stand in the text.
+    offset: u64,
     /// Number of its first line, from 1.
     pub(super) first_line: u64,
 }
 
-impl<'a> Lines<'a> {
-    fn new(file: String, reader: Box<dyn Read + 'a>) -> Self {
-        let reader = BufReader::with_capacity(1 << 18, reader);
-        Self { file, reader, block: vec![], offset: 0, line: 1, over: false, unfinished: false }
+impl Block {
+    /// The lines.
+    pub(super) fn lines(&self) -> &[u8] {
+        self.bytes.get(self.from..).unwrap_or(&[])
     }
 
-    /// The next lines; `None` at the end.
-    pub(super) fn next_block(&mut self) -> Result<Option<Block<'_>>, IntakeError> {
+    /// Where the lines stand in the text.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset + self.from as u64
+    }
+}
+
+impl<'a> Lines<'a> {
+    fn new(file: String, reader: Box<dyn Read + Send + 'a>) -> Self {
+        let reader = BufReader::with_capacity(1 << 18, reader);
+        Self { file, reader, offset: 0, line: 1, over: false, unfinished: false }
+    }
+
+    /// Whether the last block was the last.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Puts the next lines into the room of a block; `false` at the end.
+    pub(super) fn next_block(&mut self, block: &mut Block) -> Result<bool, IntakeError> {
         let fail = |file: &str, error| IntakeError::Io { file: file.to_owned(), error };
         if std::mem::take(&mut self.unfinished) {
             self.offset += skip_line(&mut self.reader).map_err(|e| fail(&self.file, e))?;
         }
-        let (offset, first_line) = (self.offset, self.line);
-        self.block.clear();
+        let bytes = &mut block.bytes;
+        bytes.clear();
+        (block.from, block.offset, block.first_line) = (0, self.offset, self.line);
         if self.over {
-            return Ok(None);
+            return Ok(false);
         }
-        self.reader
-            .by_ref()
-            .take(BLOCK as u64)
-            .read_to_end(&mut self.block)
-            .map_err(|e| fail(&self.file, e))?;
-        if self.block.len() < BLOCK {
+        self.reader.by_ref().take(BLOCK as u64).read_to_end(bytes).map_err(|e| fail(&self.file, e))?;
+        if bytes.len() < BLOCK {
             self.over = true;
-        } else if self.block.last() != Some(&b'\n') {
+        } else if bytes.last() != Some(&b'\n') {
             // The rest of the last line. Of one that is too long only so much is kept that it is known to be.
-            let start = memchr::memrchr(b'\n', &self.block).map_or(0, |i| i + 1);
-            let room = (MAX_LINE + 2).saturating_sub(self.block.len() - start);
+            let start = memchr::memrchr(b'\n', bytes).map_or(0, |i| i + 1);
+            let room = (MAX_LINE + 2).saturating_sub(bytes.len() - start);
             self.reader
                 .by_ref()
                 .take(room as u64)
-                .read_until(b'\n', &mut self.block)
+                .read_until(b'\n', bytes)
                 .map_err(|e| fail(&self.file, e))?;
             // What is left of it is passed over when more is asked for: an endless line is refused at once.
-            self.unfinished = self.block.last() != Some(&b'\n');
+            self.unfinished = bytes.last() != Some(&b'\n');
         }
-        if self.block.is_empty() {
-            return Ok(None);
+        if bytes.is_empty() {
+            return Ok(false);
         }
-        self.offset += self.block.len() as u64;
-        self.line += memchr::memchr_iter(b'\n', &self.block).count() as u64;
-        self.line += u64::from(self.block.last() != Some(&b'\n'));
-        let marked = offset == 0 && self.block.starts_with(b"\xef\xbb\xbf");
-        let (bytes, offset) =
-            if marked { (self.block.get(3..).unwrap_or(&[]), 3) } else { (&self.block[..], offset) };
-        Ok(Some(Block { bytes, offset, first_line }))
+        self.offset += bytes.len() as u64;
+        self.line += memchr::memchr_iter(b'\n', bytes).count() as u64;
+        self.line += u64::from(bytes.last() != Some(&b'\n'));
+        if block.offset == 0 && bytes.starts_with(b"\xef\xbb\xbf") {
+            block.from = 3;
+        }
+        Ok(true)
     }
 
     /// The line that starts at an offset not before the last one asked for.

@@ -1,17 +1,20 @@
 //! Reading record files: JSONL, plain or as gzip or zstd, from files or standard input, into an estate.
 //!
-//! Input is read in blocks that end at a line end; a block's lines are parsed by all threads at once and taken
-//! into the estate in their order. Memory holds one block and the estate, however long the input is.
+//! Input is read in blocks that end at a line end. Each thread takes the next block, parses its lines into a part of an
+//! estate, and puts that behind all that came before when its turn comes: what comes of it is the same with any number
+//! of threads. Memory holds a block and a part for each thread, and the estate, however long the input is.
 
 mod input;
 mod reject;
+mod threads;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::Path;
 
-use input::Input;
 pub use input::Source;
+use input::{Block, Input};
 pub use reject::Rejects;
 
 use crate::judge::{Builder, Estate, Locator, TieError};
@@ -19,7 +22,7 @@ use crate::model::line::source_of;
 use crate::model::{BadRecord, Instant, Record, RecordType, parse_line};
 
 /// How much is read at once; a single longer line makes its block longer.
-const BLOCK: usize = 8 * 1024 * 1024;
+const BLOCK: usize = 4 * 1024 * 1024;
 
 /// Why records could not be read.
 #[derive(Debug)]
@@ -87,52 +90,106 @@ pub struct Options<'a> {
     /// The instant at which a source with rejected lines is marked incomplete.
     pub now: Instant,
     /// Told how many more bytes (as they stand in the file) are read.
-    pub progress: &'a dyn Fn(u64),
+    pub progress: &'a (dyn Fn(u64) + Sync),
 }
 
 /// Reads all sources into an estate.
 ///
 /// # Errors
 /// When a file cannot be read, or a line is no record and bad lines are not to be skipped.
-pub fn read(sources: &[Source], mut options: Options<'_>) -> Result<Taken, IntakeError> {
-    let mut builder = Builder::default();
-    let (mut inputs, mut records, mut rejected) = (vec![], 0, 0);
-    let mut incomplete: Vec<String> = vec![];
+pub fn read(sources: &[Source], options: Options<'_>) -> Result<Taken, IntakeError> {
+    let (threads, now, progress) = (options.threads, options.now, options.progress);
+    let mut inputs = vec![];
+    let mut whole = Whole {
+        builder: Builder::default(),
+        records: 0,
+        rejected: 0,
+        rejects: options.rejects,
+        incomplete: BTreeSet::new(),
+        file: String::new(),
+    };
     for (number, source) in sources.iter().enumerate() {
         inputs.push(Input::open(source, number)?);
         let Some(input) = inputs.last_mut() else { continue };
-        let mut lines = input.lines(options.progress)?;
-        while let Some(block) = lines.next_block()? {
-            let parsed = parse_block(block.bytes, options.threads);
-            for line in parsed {
-                let place = Place { input: number, offset: block.offset, number: block.first_line };
-                match line.record {
-                    Ok(record) => {
-                        records += 1;
-                        builder.add(record, place.locator(line.start), line.bytes);
-                    }
-                    Err(error) => {
-                        let number = place.number + line.number;
-                        let Some(rejects) = options.rejects.as_deref_mut() else {
-                            return Err(IntakeError::Bad { file: source.to_string(), line: number, error });
-                        };
-                        rejected += 1;
-                        rejects.write(&source.to_string(), number, line.bytes, &error)?;
-                        incomplete.push(source_of(line.bytes).unwrap_or_else(|| source.to_string()));
-                        incomplete.sort_unstable();
-                        incomplete.dedup();
-                    }
-                }
-            }
-        }
+        whole.file = source.to_string();
+        threads::read(input.lines(progress)?, number, threads, &mut whole)?;
     }
+    let Whole { mut builder, records, rejected, incomplete, .. } = whole;
     for source in &incomplete {
-        mark_incomplete(&mut builder, source, options.now);
+        mark_incomplete(&mut builder, source, now);
     }
     let mut fetch =
         |places: &[Locator], show: &mut dyn FnMut(Locator, &[u8])| fetch(&mut inputs, places, show);
     let estate = builder.finish(&mut fetch).map_err(IntakeError::Tie)?;
     Ok(Taken { estate, records, rejected })
+}
+
+/// What has been taken in so far, of all inputs.
+struct Whole<'a> {
+    builder: Builder,
+    records: u64,
+    rejected: u64,
+    rejects: Option<&'a mut Rejects>,
+    /// Sources of which lines were rejected.
+    incomplete: BTreeSet<String>,
+    /// What the input is called.
+    file: String,
+}
+
+/// What the lines of one block come to.
+struct Digest<'b> {
+    records: u64,
+    bad: Vec<Bad<'b>>,
+}
+
+/// A line that is no record.
+struct Bad<'b> {
+    line: u64,
+    bytes: &'b [u8],
+    error: BadRecord,
+}
+
+impl Whole<'_> {
+    /// Takes in what comes next.
+    fn take(&mut self, part: &mut Builder, digest: Digest<'_>) -> Result<(), IntakeError> {
+        self.builder.append(part);
+        self.records += digest.records;
+        for Bad { line, bytes, error } in digest.bad {
+            let Some(rejects) = self.rejects.as_deref_mut() else {
+                return Err(IntakeError::Bad { file: self.file.clone(), line, error });
+            };
+            self.rejected += 1;
+            rejects.write(&self.file, line, bytes, &error)?;
+            self.incomplete.insert(source_of(bytes).unwrap_or_else(|| self.file.clone()));
+        }
+        Ok(())
+    }
+}
+
+/// Parses the lines of a block into a part. Ends at the first that is no record, unless those are passed over.
+fn digest<'b>(block: &'b Block, input: usize, pass_over: bool, part: &mut Builder) -> Digest<'b> {
+    let (lines, offset) = (block.lines(), block.offset());
+    let mut digest = Digest { records: 0, bad: vec![] };
+    let rest = (lines.last() != Some(&b'\n')).then_some(lines.len());
+    let mut start = 0;
+    for (line, end) in (block.first_line..).zip(memchr::memchr_iter(b'\n', lines).chain(rest)) {
+        let bytes = lines.get(start..end).unwrap_or(&[]);
+        match parse_line(bytes) {
+            Ok(record) => {
+                digest.records += 1;
+                let place = (input as u64) << input::OFFSET_BITS | (offset + start as u64);
+                part.add(record, Locator(place), bytes);
+            }
+            Err(error) => {
+                digest.bad.push(Bad { line, bytes, error });
+                if !pass_over {
+                    break;
+                }
+            }
+        }
+        start = end + 1;
+    }
+    digest
 }
 
 /// Reads records from one text in memory: for embedded samples, tests and records that were just pulled.
@@ -160,74 +217,6 @@ fn mark_incomplete(builder: &mut Builder, source: &str, now: Instant) {
         evidence: None,
     });
     builder.add(record, Locator(u64::MAX), source.as_bytes());
-}
-
-/// Where a block stands.
-#[derive(Clone, Copy)]
-struct Place {
-    input: usize,
-    offset: u64,
-    number: u64,
-}
-
-impl Place {
-    /// The input's number and the offset in its text, in one.
-    fn locator(self, start: usize) -> Locator {
-        Locator((self.input as u64) << input::OFFSET_BITS | (self.offset + start as u64))
-    }
-}
-
-/// One line of a block, parsed.
-struct Parsed<'b> {
-    record: Result<Record<'b>, BadRecord>,
-    bytes: &'b [u8],
-    /// Offset in the block.
-    start: usize,
-    /// Lines before it in the block.
-    number: u64,
-}
-
-/// Parses the lines of a block, each thread a run of them.
-fn parse_block(block: &[u8], threads: usize) -> Vec<Parsed<'_>> {
-    let mut parts = vec![];
-    let mut rest = 0;
-    while rest < block.len() {
-        let want = (rest + block.len().div_ceil(threads.max(1))).min(block.len());
-        let tail = block.get(want..).unwrap_or(&[]);
-        let end = memchr::memchr(b'\n', tail).map_or(block.len(), |i| want + i + 1);
-        parts.push((rest, block.get(rest..end).unwrap_or(&[])));
-        rest = end;
-    }
-    let mut all: Vec<Parsed<'_>> = vec![];
-    std::thread::scope(|scope| {
-        let mut parts = parts.into_iter();
-        let first = parts.next();
-        let others: Vec<_> = parts.map(|part| scope.spawn(move || parse_part(part))).collect();
-        all = first.map(parse_part).unwrap_or_default();
-        for other in others {
-            let before = all.len() as u64;
-            let parsed = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            all.extend(parsed.into_iter().map(|p| Parsed { number: p.number + before, ..p }));
-        }
-    });
-    all
-}
-
-/// Parses a run of lines that starts at this offset of its block.
-fn parse_part((offset, part): (usize, &[u8])) -> Vec<Parsed<'_>> {
-    let mut parsed = vec![];
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', part).chain((part.last() != Some(&b'\n')).then_some(part.len())) {
-        let bytes = part.get(start..end).unwrap_or(&[]);
-        parsed.push(Parsed {
-            record: parse_line(bytes),
-            bytes,
-            start: offset + start,
-            number: parsed.len() as u64,
-        });
-        start = end + 1;
-    }
-    parsed
 }
 
 /// Reads lines again.

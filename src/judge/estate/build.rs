@@ -5,17 +5,20 @@
 //! cost more memory than everything else together.
 
 use std::hash::BuildHasher;
-use std::num::NonZeroU32;
 
 use foldhash::quality::RandomState;
 use hashbrown::HashMap;
 
+use super::Estate;
 use super::intern::Sym;
-use super::keyed::{Keyed, Trace};
+use super::keyed::{Contest, Trace};
+use super::moved::{Move, Starts, evidence_row, move_all};
 use super::rows::*;
-use super::{Estate, Pools};
 use crate::model::record::{Evidence, Record, Selector};
 use crate::model::{BadRecord, Instant, Text, canonical_text, norm};
+
+/// From how many grants and requests on it pays to look at both at once.
+const MANY: usize = 50_000;
 
 /// Where a line stands, in the reader's own terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,20 +48,61 @@ impl std::fmt::Display for TieError {
 impl std::error::Error for TieError {}
 
 /// Collects records into an [`Estate`].
+///
+/// Parts of the input may be collected side by side: each in a [`part`](Builder::part) of its own, whose names are few
+/// and close together, taken in one after the other by [`append`](Builder::append). The order of the parts decides,
+/// as the order of the records in them does; how the input was cut does not.
 #[derive(Debug, Default)]
 pub struct Builder {
     estate: Estate,
     hasher: RandomState,
-    identities: Keyed,
-    systems: Keyed,
-    workflows: Keyed,
-    entitlements: Keyed,
-    policies: Keyed,
-    requests: Keyed,
-    grants: Keyed,
+    traces: Traces,
+}
+
+/// The lines that rows with keys were made from, in the order of the rows.
+#[derive(Debug, Default)]
+struct Traces {
+    identities: Vec<Trace>,
+    systems: Vec<Trace>,
+    workflows: Vec<Trace>,
+    entitlements: Vec<Trace>,
+    policies: Vec<Trace>,
+    requests: Vec<Trace>,
+    grants: Vec<Trace>,
 }
 
 impl Builder {
+    /// A builder for a part of the input.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        let estate = Estate { names: self.estate.names.part(), ..Estate::default() };
+        Self { estate, hasher: self.hasher.clone(), traces: Traces::default() }
+    }
+
+    /// Takes in all that a part holds, behind all that is here. The part is empty then, and may be used again.
+    pub fn append(&mut self, part: &mut Self) {
+        let Self { estate: to, traces, .. } = self;
+        let from = &mut part.estate;
+        let names = to.names.absorb(&from.names);
+        from.names.clear();
+        let evidence = u32::try_from(to.evidence.len()).unwrap_or(u32::MAX);
+        let moving = Move { names: &names, pools: Starts::of(&to.pools), evidence };
+        macro_rules! rows {
+            ($($rows:ident)*) => { $(move_all(&mut to.$rows, &mut from.$rows, &moving);)* };
+        }
+        rows!(identities systems workflows entitlements policies delegations requests grants usages certifications
+            exceptions snapshots evidence held_elsewhere);
+        macro_rules! pools {
+            ($($pool:ident)*) => { $(move_all(&mut to.pools.$pool, &mut from.pools.$pool, &moving);)* };
+        }
+        pools!(names beneficiaries accounts items approvals changes steps);
+        to.identities_elsewhere |= from.identities_elsewhere;
+        macro_rules! lines {
+            ($($rows:ident)*) => { $(traces.$rows.append(&mut part.traces.$rows);)* };
+        }
+        lines!(identities systems workflows entitlements policies requests grants);
+    }
+
     /// Takes one record. `at` leads back to its line; `hash` is a hash of the line, by which an exact repetition
     /// is told without reading it again.
     pub fn add(&mut self, record: Record<'_>, at: Locator, line: &[u8]) {
@@ -84,8 +128,8 @@ impl Builder {
                     },
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let Estate { identities: rows, dropped, .. } = &mut self.estate;
-                self.identities.place((rows, dropped), row, trace, &self.hasher, |r| r.id);
+                self.estate.identities.push(row);
+                self.traces.identities.push(trace);
             }
             Record::System(r) => {
                 let row = SystemRow {
@@ -94,8 +138,8 @@ impl Builder {
                     owner: self.name(r.owner.as_ref()),
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let Estate { systems: rows, dropped, .. } = &mut self.estate;
-                self.systems.place((rows, dropped), row, trace, &self.hasher, |r| r.id);
+                self.estate.systems.push(row);
+                self.traces.systems.push(trace);
             }
             Record::Workflow(r) => {
                 let row = WorkflowRow {
@@ -103,8 +147,8 @@ impl Builder {
                     owner: self.name(r.owner.as_ref()),
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let Estate { workflows: rows, dropped, .. } = &mut self.estate;
-                self.workflows.place((rows, dropped), row, trace, &self.hasher, |r| r.id);
+                self.estate.workflows.push(row);
+                self.traces.workflows.push(trace);
             }
             Record::Entitlement(r) => {
                 let row = EntitlementRow {
@@ -124,8 +168,8 @@ impl Builder {
                         .collect(),
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let Estate { entitlements: rows, dropped, .. } = &mut self.estate;
-                self.entitlements.place((rows, dropped), row, trace, &self.hasher, |r| (r.system, r.id));
+                self.estate.entitlements.push(row);
+                self.traces.entitlements.push(trace);
             }
             Record::Policy(r) => {
                 let row = PolicyRow {
@@ -144,8 +188,8 @@ impl Builder {
                     identity_kinds: r.identity_kinds.iter().copied().collect(),
                     origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
-                let Estate { policies: rows, dropped, .. } = &mut self.estate;
-                self.policies.place((rows, dropped), row, trace, &self.hasher, |r| r.id);
+                self.estate.policies.push(row);
+                self.traces.policies.push(trace);
             }
             Record::Delegation(r) => {
                 let row = DelegationRow {
@@ -222,31 +266,40 @@ impl Builder {
     }
 
     fn request(&mut self, r: &crate::model::record::Request<'_>, trace: Trace) {
-        let items: Vec<_> = r
-            .access
-            .iter()
-            .map(|a| ItemRow {
+        // Straight into the pools: most lists have one item, and a list of their own would cost more than they do.
+        let pools = &self.estate.pools;
+        let [items, approvals, changes, beneficiaries] =
+            [pools.items.len(), pools.approvals.len(), pools.changes.len(), pools.beneficiaries.len()];
+        for a in &r.access {
+            let item = ItemRow {
                 system: self.sym(&a.system),
                 entitlement: self.sym(&a.entitlement),
                 scope: a.scope.as_ref().map(|s| self.sym(s)),
-            })
-            .collect();
-        let approvals: Vec<_> = r
-            .approvals
-            .iter()
-            .map(|a| ApprovalRow {
+            };
+            self.estate.pools.items.push(item);
+        }
+        for a in &r.approvals {
+            let approval = ApprovalRow {
                 approver: self.name(a.approver.as_ref()),
                 on_behalf_of: self.name(a.on_behalf_of.as_ref()),
                 decided_at: a.decided_at,
                 decision: a.decision,
-            })
-            .collect();
-        let changes: Vec<_> = r
-            .changes
-            .iter()
-            .map(|c| ChangeRow { at: c.at, by: self.name(c.by.as_ref()), field: self.sym(&c.field) })
-            .collect();
-        let beneficiaries: Vec<_> = r.beneficiaries.iter().filter_map(|b| self.name(Some(b))).collect();
+            };
+            self.estate.pools.approvals.push(approval);
+        }
+        for c in &r.changes {
+            let change = ChangeRow { at: c.at, by: self.name(c.by.as_ref()), field: self.sym(&c.field) };
+            self.estate.pools.changes.push(change);
+        }
+        for b in &r.beneficiaries {
+            let name = self.name(Some(b));
+            self.estate.pools.beneficiaries.extend(name);
+        }
+        let pools = &self.estate.pools;
+        let (access, approvals) =
+            (Span::since(items, &pools.items), Span::since(approvals, &pools.approvals));
+        let changes = Span::since(changes, &pools.changes);
+        let beneficiaries = Span::since(beneficiaries, &pools.beneficiaries);
         let row = RequestRow {
             source: self.sym(&r.source),
             id: self.sym(&r.id),
@@ -254,10 +307,10 @@ impl Builder {
             requester: self.name(r.requester.as_ref()),
             policy: self.name(r.policy.as_ref()),
             workflow: self.name(r.workflow.as_ref()),
-            beneficiaries: Span::of(&mut self.estate.pools.beneficiaries, beneficiaries),
-            access: Span::of(&mut self.estate.pools.items, items),
-            approvals: Span::of(&mut self.estate.pools.approvals, approvals),
-            changes: Span::of(&mut self.estate.pools.changes, changes),
+            beneficiaries,
+            access,
+            approvals,
+            changes,
             requested_at: r.requested_at,
             decided_at: r.decided_at,
             valid_from: r.valid_from,
@@ -271,22 +324,23 @@ impl Builder {
             justified: r.justification.as_ref().is_some_and(|j| !j.trim().is_empty()),
             origin: self.origin(r.observed_at, r.evidence.as_ref()),
         };
-        let Estate { requests: rows, dropped, .. } = &mut self.estate;
-        self.requests.place((rows, dropped), row, trace, &self.hasher, |r| (r.source, r.id));
+        self.estate.requests.push(row);
+        self.traces.requests.push(trace);
     }
 
     fn grant(&mut self, r: &crate::model::record::Grant<'_>, trace: Trace) {
-        let steps: Vec<_> = r
-            .path
-            .iter()
-            .map(|s| StepRow { system: self.name(s.system.as_ref()), entitlement: self.sym(&s.entitlement) })
-            .collect();
+        let from = self.estate.pools.steps.len();
+        for s in &r.path {
+            let step =
+                StepRow { system: self.name(s.system.as_ref()), entitlement: self.sym(&s.entitlement) };
+            self.estate.pools.steps.push(step);
+        }
         let row = GrantRow {
             system: self.sym(&r.system),
             account: self.sym(&r.account),
             entitlement: self.sym(&r.entitlement),
             scope: r.scope.as_ref().map(|s| self.sym(s)),
-            path: Span::of(&mut self.estate.pools.steps, steps),
+            path: Span::since(from, &self.estate.pools.steps),
             granted_by: self.name(r.granted_by.as_ref()),
             ticket: self.name(r.ticket.as_ref()),
             granted_at: r.granted_at,
@@ -297,11 +351,8 @@ impl Builder {
             mode: r.mode,
             origin: self.origin(r.observed_at, r.evidence.as_ref()),
         };
-        let Estate { grants: rows, dropped, pools: Pools { steps, .. }, .. } = &mut self.estate;
-        let steps: &[StepRow] = steps;
-        self.grants.place((rows, dropped), row, trace, &self.hasher, |r| {
-            (r.account, r.system, r.entitlement, r.scope, r.path.within(steps))
-        });
+        self.estate.grants.push(row);
+        self.traces.grants.push(trace);
     }
 
     fn selector(&mut self, s: &Selector<'_>) -> SelectorRow {
@@ -338,7 +389,7 @@ impl Builder {
                 collected_at: e.collected_at,
             };
             self.estate.evidence.push(row);
-            u32::try_from(self.estate.evidence.len()).ok().and_then(NonZeroU32::new)
+            evidence_row(self.estate.evidence.len())
         });
         Origin { observed_at, evidence }
     }
@@ -348,15 +399,39 @@ impl Builder {
     ///
     /// # Errors
     /// When a line that must be compared cannot be read again or has changed.
-    pub fn finish(mut self, fetch: &mut Fetch<'_>) -> Result<Estate, TieError> {
-        let mut lines = vec![];
-        self.identities.tied(&mut lines);
-        self.systems.tied(&mut lines);
-        self.workflows.tied(&mut lines);
-        self.entitlements.tied(&mut lines);
-        self.policies.tied(&mut lines);
-        self.requests.tied(&mut lines);
-        self.grants.tied(&mut lines);
+    pub fn finish(self, fetch: &mut Fetch<'_>) -> Result<Estate, TieError> {
+        let Self { mut estate, hasher, traces } = self;
+        let (e, hasher, steps) = (&estate, &hasher, &estate.pools.steps);
+        let (grants, requests, few) = std::thread::scope(|scope| {
+            // The two that there are millions of, side by side where there are many.
+            let grants = || {
+                Contest::new(&e.grants, &traces.grants, hasher, |r| {
+                    (r.account, r.system, r.entitlement, r.scope, r.path.within(steps))
+                })
+            };
+            let requests = || Contest::new(&e.requests, &traces.requests, hasher, |r| (r.source, r.id));
+            let aside = (e.grants.len().min(e.requests.len()) > MANY).then(|| scope.spawn(grants));
+            let few = (
+                Contest::new(&e.identities, &traces.identities, hasher, |r| r.id),
+                Contest::new(&e.systems, &traces.systems, hasher, |r| r.id),
+                Contest::new(&e.workflows, &traces.workflows, hasher, |r| r.id),
+                Contest::new(&e.entitlements, &traces.entitlements, hasher, |r| (r.system, r.id)),
+                Contest::new(&e.policies, &traces.policies, hasher, |r| r.id),
+            );
+            let requests = requests();
+            let grants = match aside {
+                Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                None => grants(),
+            };
+            (grants, requests, few)
+        });
+        drop(traces);
+        let (identities, systems, workflows, entitlements, policies) = few;
+        let mut lines: Vec<Locator> =
+            [&identities, &systems, &workflows, &entitlements, &policies, &requests, &grants]
+                .into_iter()
+                .flat_map(Contest::tied)
+                .collect();
         let mut texts: HashMap<Locator, String> = HashMap::new();
         if !lines.is_empty() {
             lines.sort_unstable();
@@ -373,15 +448,14 @@ impl Builder {
                 return Err(TieError::Changed(e));
             }
         }
-        let e = &mut self.estate;
-        self.identities.settle(&mut e.identities, &mut e.dropped, &texts);
-        self.systems.settle(&mut e.systems, &mut e.dropped, &texts);
-        self.workflows.settle(&mut e.workflows, &mut e.dropped, &texts);
-        self.entitlements.settle(&mut e.entitlements, &mut e.dropped, &texts);
-        self.policies.settle(&mut e.policies, &mut e.dropped, &texts);
-        self.requests.settle(&mut e.requests, &mut e.dropped, &texts);
-        self.grants.settle(&mut e.grants, &mut e.dropped, &texts);
-        e.names.shrink();
-        Ok(self.estate)
+        estate.dropped += identities.settle(&mut estate.identities, &texts)
+            + systems.settle(&mut estate.systems, &texts)
+            + workflows.settle(&mut estate.workflows, &texts)
+            + entitlements.settle(&mut estate.entitlements, &texts)
+            + policies.settle(&mut estate.policies, &texts)
+            + requests.settle(&mut estate.requests, &texts)
+            + grants.settle(&mut estate.grants, &texts);
+        estate.names.shrink();
+        Ok(estate)
     }
 }

@@ -25,28 +25,43 @@ impl Sym {
 /// The texts of an estate. The hash is seeded anew in each process: ticket text comes from strangers.
 #[derive(Debug, Default)]
 pub struct Interner {
-    table: HashTable<Sym>,
+    /// Numbers by their text. Half of the hash stands beside each, so that the table grows, and passes over most texts
+    /// that are not the one, without looking at a text: they lie anywhere in memory.
+    table: HashTable<(u32, Sym)>,
     hasher: RandomState,
     text: String,
     ends: Vec<usize>,
 }
 
 impl Interner {
+    /// A table for a part of the texts, to be taken in by [`Interner::absorb`] later.
+    pub(super) fn part(&self) -> Self {
+        Self { hasher: self.hasher.clone(), ..Self::default() }
+    }
+
     /// The number of this text, given to it now if it had none.
     ///
     /// There is room for four thousand million texts; further ones would all share the last number, and memory
     /// ends long before.
     pub fn intern(&mut self, text: &str) -> Sym {
-        let hash = self.hasher.hash_one(text);
-        let Self { table, hasher, text: all, ends } = self;
-        let entry =
-            table.entry(hash, |s| slice(all, ends, *s) == text, |s| hasher.hash_one(slice(all, ends, *s)));
-        match entry {
-            hashbrown::hash_table::Entry::Occupied(e) => *e.get(),
+        let short = self.short(text);
+        self.place(short, text)
+    }
+
+    /// Half of the hash of a text.
+    fn short(&self, text: &str) -> u32 {
+        (self.hasher.hash_one(text) >> 32) as u32
+    }
+
+    fn place(&mut self, short: u32, text: &str) -> Sym {
+        let Self { table, text: all, ends, .. } = self;
+        let same = |(held, s): &(u32, Sym)| *held == short && slice(all, ends, *s) == text;
+        match table.entry(whole(short), same, |(short, _)| whole(*short)) {
+            hashbrown::hash_table::Entry::Occupied(e) => e.get().1,
             hashbrown::hash_table::Entry::Vacant(e) => {
                 let number =
                     u32::try_from(ends.len() + 1).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
-                e.insert(Sym(number));
+                e.insert((short, Sym(number)));
                 all.push_str(text);
                 ends.push(all.len());
                 Sym(number)
@@ -54,10 +69,36 @@ impl Interner {
         }
     }
 
+    /// Takes in all texts of a part, in their order; the new number of each.
+    pub(super) fn absorb(&mut self, part: &Self) -> Vec<Sym> {
+        let mut shorts = vec![0; part.len()];
+        for (short, sym) in &part.table {
+            if let Some(slot) = shorts.get_mut(sym.index()) {
+                *slot = *short;
+            }
+        }
+        let mut start = 0;
+        let mut numbers = Vec::with_capacity(part.len());
+        for (short, end) in shorts.into_iter().zip(&part.ends) {
+            numbers.push(self.place(short, part.text.get(start..*end).unwrap_or("")));
+            start = *end;
+        }
+        numbers
+    }
+
+    /// Forgets all texts, and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.table.clear();
+        self.text.clear();
+        self.ends.clear();
+    }
+
     /// The number of this text, if it has one.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<Sym> {
-        self.table.find(self.hasher.hash_one(text), |s| self.get(*s) == text).copied()
+        let short = self.short(text);
+        let same = |(held, s): &(u32, Sym)| *held == short && self.get(*s) == text;
+        self.table.find(whole(short), same).map(|(_, sym)| *sym)
     }
 
     /// The text of a number.
@@ -78,6 +119,11 @@ impl Interner {
         self.text.shrink_to_fit();
         self.ends.shrink_to_fit();
     }
+}
+
+/// A hash for the table made of half a hash: the table looks at its highest and at its lowest bits.
+fn whole(short: u32) -> u64 {
+    u64::from(short).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn slice<'a>(text: &'a str, ends: &[usize], sym: Sym) -> &'a str {

@@ -6,6 +6,7 @@
 mod build;
 mod intern;
 mod keyed;
+mod moved;
 mod rows;
 
 pub use build::{Builder, Fetch, Locator, TieError};

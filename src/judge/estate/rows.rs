@@ -19,9 +19,19 @@ impl Span {
     pub(crate) fn of<T>(pool: &mut Vec<T>, items: impl IntoIterator<Item = T>) -> Self {
         let start = pool.len();
         pool.extend(items);
+        Self::since(start, pool)
+    }
+
+    /// The same items where their pool was put behind another of this length.
+    pub(super) fn shift(&mut self, by: u32) {
+        self.start = self.start.saturating_add(by);
+    }
+
+    /// From here to the end of a pool.
+    pub(super) fn since<T>(start: usize, pool: &[T]) -> Self {
         Self {
             start: u32::try_from(start).unwrap_or(u32::MAX),
-            len: u32::try_from(pool.len() - start).unwrap_or(u32::MAX),
+            len: u32::try_from(pool.len().saturating_sub(start)).unwrap_or(u32::MAX),
         }
     }
 
