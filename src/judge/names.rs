@@ -4,6 +4,8 @@
 //! by none, the normal form itself. A name that two ids claim is *ambiguous*: its key equals no key, itself
 //! included.
 
+use std::num::NonZeroU32;
+
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
@@ -12,9 +14,9 @@ use crate::model::norm;
 
 type Fast<K, V> = HashMap<K, V, FxBuildHasher>;
 
-/// What a name resolved to, within one namespace.
+/// What a name resolved to, within one namespace. An `Option<Key>` needs no more room than a `Key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(u32);
+pub struct Key(NonZeroU32);
 
 impl Key {
     /// Marks the keys of ambiguous names.
@@ -22,12 +24,17 @@ impl Key {
 
     /// As a number, for sorting and indexes.
     pub(crate) fn number(self) -> u32 {
-        self.0
+        self.0.get()
+    }
+
+    /// The place of this key in a table over all keys of its namespace, see [`Namespace::len`].
+    pub(crate) fn index(self) -> usize {
+        (self.0.get() & !Self::AMBIGUOUS) as usize - 1
     }
 
     /// Whether two ids claim the name.
     pub(crate) fn is_ambiguous(self) -> bool {
-        self.0 & Self::AMBIGUOUS != 0
+        self.0.get() & Self::AMBIGUOUS != 0
     }
 
     /// The key itself, unless it is ambiguous and so equals nothing.
@@ -38,10 +45,6 @@ impl Key {
     /// Whether both are the same, which an ambiguous one never is.
     pub(crate) fn same(self, other: Self) -> bool {
         self == other && !self.is_ambiguous()
-    }
-
-    fn row(self) -> usize {
-        (self.0 & !Self::AMBIGUOUS) as usize
     }
 }
 
@@ -57,16 +60,64 @@ pub struct Namespace {
     /// Normal forms of names held twice.
     contested: Fast<(u32, Sym), Key>,
     /// What was asked before.
-    asked: Fast<(u32, Sym), Key>,
+    asked: Asked,
     /// For each key its text and the catalogue row behind it.
     keys: Vec<(Sym, Option<u32>)>,
 }
 
+/// What was asked before. Most names are asked for many times, so this is what the time goes into.
+#[derive(Debug)]
+enum Asked {
+    /// In the one domain 0, by the number of the name.
+    One(Vec<Option<Key>>),
+    /// By domain and name.
+    Many(Fast<(u32, Sym), Key>),
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self::Many(Fast::default())
+    }
+}
+
+impl Asked {
+    fn get(&self, domain: u32, name: Sym) -> Option<Key> {
+        match self {
+            Self::One(keys) => keys.get(name.index()).copied().flatten(),
+            Self::Many(keys) => keys.get(&(domain, name)).copied(),
+        }
+    }
+
+    fn insert(&mut self, names: usize, domain: u32, name: Sym, key: Key) {
+        match self {
+            Self::One(keys) => {
+                if keys.len() <= name.index() {
+                    keys.resize(names, None);
+                }
+                if let Some(slot) = keys.get_mut(name.index()) {
+                    *slot = Some(key);
+                }
+            }
+            Self::Many(keys) => drop(keys.insert((domain, name), key)),
+        }
+    }
+}
+
 impl Namespace {
+    /// One namespace, of domain 0.
+    pub(crate) fn one() -> Self {
+        Self { asked: Asked::One(vec![]), ..Self::default() }
+    }
+
+    /// How many keys there are: each of their numbers is smaller.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Gives an id of the catalogue its key. Two rows of one id share the key; the later row of the call stands.
     pub(crate) fn define(&mut self, domain: u32, id: Sym, row: u32) -> Key {
         if let Some(key) = self.exact.get(&(domain, id)).copied() {
-            if let Some(entry) = self.keys.get_mut(key.row()) {
+            if let Some(entry) = self.keys.get_mut(key.index()) {
                 entry.1 = Some(row);
             }
             return key;
@@ -91,8 +142,8 @@ impl Namespace {
 
     /// What a name means.
     pub(crate) fn resolve(&mut self, names: &mut Interner, domain: u32, name: Sym) -> Key {
-        if let Some(key) = self.asked.get(&(domain, name)) {
-            return *key;
+        if let Some(key) = self.asked.get(domain, name) {
+            return key;
         }
         let key = match self.exact.get(&(domain, name)) {
             Some(key) => *key,
@@ -112,7 +163,7 @@ impl Namespace {
                 }
             }
         };
-        self.asked.insert((domain, name), key);
+        self.asked.insert(names.len(), domain, name, key);
         key
     }
 
@@ -127,19 +178,20 @@ impl Namespace {
     }
 
     fn push(&mut self, text: Sym, row: Option<u32>, flag: u32) -> Key {
-        let number = u32::try_from(self.keys.len()).unwrap_or(u32::MAX) & !Key::AMBIGUOUS;
         self.keys.push((text, row));
-        Key(number | flag)
+        // Memory ends long before the numbers do.
+        let number = u32::try_from(self.keys.len()).unwrap_or(u32::MAX) & !Key::AMBIGUOUS;
+        Key(NonZeroU32::new(number | flag).unwrap_or(NonZeroU32::MAX))
     }
 
     /// The text of a key: an id, or the normal form of a name that no catalogue knows.
     pub(crate) fn text(&self, key: Key) -> Option<Sym> {
-        self.keys.get(key.row()).map(|(text, _)| *text)
+        self.keys.get(key.index()).map(|(text, _)| *text)
     }
 
     /// The catalogue row of a key; none for strangers and ambiguous names.
     pub(crate) fn row(&self, key: Key) -> Option<u32> {
-        self.keys.get(key.row()).and_then(|(_, row)| *row)
+        self.keys.get(key.index()).and_then(|(_, row)| *row)
     }
 
     /// The normal forms that two or more ids claim.
@@ -149,7 +201,7 @@ impl Namespace {
 
     /// Lets go of what only [`Namespace::resolve`] needs.
     pub(crate) fn seal(&mut self) {
-        self.asked = Fast::default();
+        self.asked = Asked::default();
         self.unclaimed = Fast::default();
     }
 }

@@ -2,13 +2,14 @@
 
 use super::closure::Member;
 use super::coverage::approved_scope;
+use super::grouped::order;
 use super::resolved::Right;
 use super::resolver::{ByName, Resolver};
 use super::{
     Asked, Certified, Estate, Fast, Held, Item, Key, Lent, Policy, Relations, Say, Selector, Settings, Sym,
     Taken, Use,
 };
-use crate::judge::estate::{Interner, RequestRow, SelectorRow};
+use crate::judge::estate::{GrantRow, Interner, RequestRow, SelectorRow};
 use crate::model::record::{Decision, Intent, Kind, State};
 
 /// The rows of the entitlements in the order in which they stand: of two that mean the same right (their systems
@@ -70,8 +71,16 @@ impl Systems {
         }
         let catalogue = estate.entitlements.iter().map(|e| e.system);
         systems.named.extend(catalogue.filter_map(|s| Some((r.system(s).certain()?, ()))));
-        let held = estate.grants.iter().map(|g| g.system).chain(estate.held_elsewhere.iter().copied());
-        systems.held.extend(held.filter_map(|s| Some((r.system(s).certain()?, ()))));
+        // Nearly all of the many grants name a system that another named.
+        let mut held: Vec<Sym> = estate.held_elsewhere.clone();
+        let mut seen = vec![false; r.text.len()];
+        for system in estate.grants.iter().map(|g| g.system) {
+            if let Some(seen @ false) = seen.get_mut(system.index()) {
+                *seen = true;
+                held.push(system);
+            }
+        }
+        systems.held.extend(held.into_iter().filter_map(|s| Some((r.system(s).certain()?, ()))));
         systems.named.extend(systems.held.keys().map(|key| (*key, ())));
         systems
     }
@@ -91,20 +100,33 @@ pub(super) fn steps(r: &mut Resolver, estate: &Estate) -> Vec<Option<Key>> {
     steps
 }
 
-/// Each grant's names; sorts the grants by subject, so that one subject's grants stand together.
-pub(super) fn held(r: &mut Resolver, estate: &mut Estate) -> Vec<Held> {
-    let mut order: Vec<(Held, u32)> = Vec::with_capacity(estate.grants.len());
-    for (row, g) in (0..).zip(&estate.grants) {
+/// Each grant's names.
+pub(super) fn held(r: &mut Resolver, estate: &Estate) -> Vec<Held> {
+    let mut held = Vec::with_capacity(estate.grants.len());
+    for g in &estate.grants {
         let system = r.system(g.system);
         let account = r.norm(g.account);
         let subject = r.subject(system, g.account, account);
         let entitlement = r.right(system, g.entitlement);
         let granted_by = g.granted_by.map(|p| r.person(p));
-        order.push((Held { subject, system, entitlement, account, granted_by }, row));
+        held.push(Held { subject, system, entitlement, account, granted_by });
     }
-    order.sort_unstable_by_key(|(h, row)| (h.subject, h.entitlement, *row));
-    estate.grants = order.iter().filter_map(|(_, row)| estate.grants.get(*row as usize).copied()).collect();
-    order.into_iter().map(|(h, _)| h).collect()
+    held
+}
+
+/// Sorts the grants and their names by subject, then by entitlement, so that one subject's grants stand together.
+pub(super) fn sorted(grants: &[GrantRow], held: &[Held], people: usize) -> (Vec<GrantRow>, Vec<Held>) {
+    let (starts, mut order) = order(held, people, |h| h.subject);
+    let right = |row: &u32| (held.get(*row as usize).and_then(|h| h.entitlement), *row);
+    for pair in starts.windows(2) {
+        if let [from, to] = pair
+            && let Some(group) = order.get_mut(*from as usize..*to as usize)
+        {
+            group.sort_unstable_by_key(right);
+        }
+    }
+    let pick = |row: &u32| Some((*grants.get(*row as usize)?, *held.get(*row as usize)?));
+    order.iter().filter_map(pick).unzip()
 }
 
 /// Each access item's names, and its scope as the approval means it.

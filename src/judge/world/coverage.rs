@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::closure::Closures;
+use super::grouped::Grouped;
 use super::{Estate, Held, Item, Key, Sym};
 use crate::judge::estate::Interner;
 
@@ -26,7 +27,6 @@ pub(super) fn scope_covers(approved: Option<&str>, held: Option<&str>) -> bool {
 /// One access item of one request for one beneficiary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    who: Key,
     entitlement: Key,
     /// 0 for none, else the number of the text.
     scope: u32,
@@ -36,35 +36,29 @@ struct Entry {
 /// All that was asked for, by beneficiary, entitlement and scope.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
-    entries: Vec<Entry>,
+    entries: Grouped<Entry>,
 }
 
 impl Coverage {
-    pub(super) fn new(estate: &Estate, beneficiaries: &[Key], items: &[Item]) -> Self {
-        let mut entries = vec![];
+    /// `people` is the number of keys of people.
+    pub(super) fn new(estate: &Estate, beneficiaries: &[Key], items: &[Item], people: usize) -> Self {
+        let mut entries: Vec<(Key, Entry)> = Vec::with_capacity(items.len());
         for (request, r) in (0..).zip(&estate.requests) {
             for who in r.beneficiaries.within(beneficiaries).iter().filter_map(|k| k.certain()) {
                 for item in r.access.within(items) {
                     if let Some(entitlement) = item.entitlement {
-                        entries.push(Entry {
-                            who,
-                            entitlement,
-                            scope: item.scope.map_or(0, Sym::number),
-                            request,
-                        });
+                        let scope = item.scope.map_or(0, Sym::number);
+                        entries.push((who, Entry { entitlement, scope, request }));
                     }
                 }
             }
         }
-        entries.sort_unstable();
-        entries.dedup();
-        entries.shrink_to_fit();
-        Self { entries }
+        Self { entries: Grouped::new(&entries, people, <[_]>::sort_unstable) }
     }
 
-    /// The requests for this beneficiary and exactly this entitlement.
+    /// The requests for this beneficiary and exactly this entitlement. One that names it twice is there twice.
     pub(crate) fn asked(&self, who: Key, entitlement: Key) -> impl Iterator<Item = u32> + '_ {
-        range(&self.entries, |e| (e.who, e.entitlement).cmp(&(who, entitlement))).iter().map(|e| e.request)
+        range(self.entries.of(who), |e| e.entitlement.cmp(&entitlement)).iter().map(|e| e.request)
     }
 
     /// Adds the requests (any state, any intent) that cover what `who` holds: `held` is the entitlement itself and
@@ -78,7 +72,7 @@ impl Coverage {
         scope: Option<Sym>,
         found: &mut Vec<u32>,
     ) {
-        let own = range(&self.entries, |e| e.who.cmp(&who));
+        let own = self.entries.of(who);
         if own.is_empty() {
             return;
         }
@@ -99,9 +93,10 @@ impl Coverage {
             let mut with =
                 |number: u32| found.extend(range(asked, |e| e.scope.cmp(&number)).iter().map(|e| e.request));
             with(0);
-            if let Some(text) = held_scope {
-                let parts = text.match_indices('/').filter_map(|(i, _)| text.get(..i)).chain([text]);
+            if let (Some(text), Some(whole)) = (held_scope, scope) {
+                let parts = text.match_indices('/').filter_map(|(i, _)| text.get(..i));
                 parts.filter_map(|part| names.find(part)).for_each(|sym| with(sym.number()));
+                with(whole.number());
             }
         };
         for entitlement in held {
@@ -128,9 +123,8 @@ impl Coverage {
 }
 
 /// One entitlement that a subject holds, itself or as a step of a path.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Holding {
-    who: Key,
     entitlement: Key,
     scope: Option<Sym>,
 }
@@ -138,37 +132,42 @@ struct Holding {
 /// All that is held, by subject, entitlement and scope (as text, so that what lies below a scope stands together).
 #[derive(Debug, Default)]
 pub(crate) struct Holdings {
-    holdings: Vec<Holding>,
+    holdings: Grouped<Holding>,
 }
 
 impl Holdings {
-    pub(super) fn new(estate: &Estate, names: &Interner, held: &[Held], steps: &[Option<Key>]) -> Self {
-        let mut holdings = vec![];
+    /// `people` is the number of keys of people.
+    pub(super) fn new(
+        estate: &Estate,
+        names: &Interner,
+        held: &[Held],
+        steps: &[Option<Key>],
+        people: usize,
+    ) -> Self {
+        let mut holdings: Vec<(Key, Holding)> = Vec::with_capacity(held.len());
         for (g, h) in estate.grants.iter().zip(held) {
             let Some(who) = h.subject.certain() else { continue };
             let path = g.path.within(steps).iter().copied().flatten();
-            holdings.extend(h.entitlement.into_iter().chain(path).map(|entitlement| Holding {
-                who,
-                entitlement,
-                scope: g.scope,
-            }));
+            let rights = h.entitlement.into_iter().chain(path);
+            holdings.extend(rights.map(|entitlement| (who, Holding { entitlement, scope: g.scope })));
         }
-        holdings.sort_unstable_by(|a, b| {
-            (a.who, a.entitlement).cmp(&(b.who, b.entitlement)).then_with(|| {
-                if a.scope == b.scope {
-                    Ordering::Equal
-                } else {
-                    a.scope.map(|s| names.get(s)).cmp(&b.scope.map(|s| names.get(s)))
-                }
-            })
-        });
-        holdings.dedup_by_key(|h| (h.who, h.entitlement, h.scope));
-        Self { holdings }
+        let within = |group: &mut [Holding]| {
+            group.sort_unstable_by(|a, b| {
+                a.entitlement.cmp(&b.entitlement).then_with(|| {
+                    if a.scope == b.scope {
+                        Ordering::Equal
+                    } else {
+                        a.scope.map(|s| names.get(s)).cmp(&b.scope.map(|s| names.get(s)))
+                    }
+                })
+            });
+        };
+        Self { holdings: Grouped::new(&holdings, people, within) }
     }
 
     /// Whether `who` holds this entitlement with a scope that an approved one covers.
     pub(crate) fn any(&self, names: &Interner, who: Key, entitlement: Key, approved: Option<&str>) -> bool {
-        let held = range(&self.holdings, |h| (h.who, h.entitlement).cmp(&(who, entitlement)));
+        let held = range(self.holdings.of(who), |h| h.entitlement.cmp(&entitlement));
         let Some(approved) = approved else { return !held.is_empty() };
         let text = |h: &Holding| h.scope.map(|s| names.get(s));
         // Text below the scope starts with it and a `/`; it stands together, but not always next to the scope.

@@ -6,6 +6,7 @@
 mod build;
 mod closure;
 mod coverage;
+mod grouped;
 mod people;
 mod resolved;
 mod resolver;
@@ -39,6 +40,9 @@ type Taken = Fast<(Key, Key), Instant>;
 
 /// By the one who lends and the one who decides: from when until when.
 type Lent = Fast<(Key, Key), Vec<(Instant, Option<Instant>)>>;
+
+/// From how many grants on it pays to work on two things at once.
+const MANY: usize = 50_000;
 
 /// The estate with its names resolved.
 #[derive(Debug)]
@@ -102,7 +106,7 @@ impl World {
         let closures = Closures::new(&includes);
         let systems = build::Systems::new(r, &estate);
         let steps = build::steps(r, &estate);
-        let held = build::held(r, &mut estate);
+        let held = build::held(r, &estate);
         let beneficiaries: Vec<Key> = estate.pools.beneficiaries.iter().map(|b| r.person(*b)).collect();
         let items = build::items(r, &estate);
         let approvals = build::approvals(r, &estate);
@@ -112,7 +116,6 @@ impl World {
         let policies = build::policies(r, &estate);
         let usages = build::usages(r, &estate);
         let certifications = build::certifications(r, &estate);
-        let taken = build::taken(&estate, &asked, &beneficiaries, &items);
         let sources = build::sources(&estate);
         let delegations = build::delegations(r, &estate);
         let snapshot_systems =
@@ -120,8 +123,26 @@ impl World {
         let accepted_by = estate.exceptions.iter().map(|e| r.person(e.accepted_by)).collect();
         let ambiguous = people::ambiguous(r, &estate);
         let (birthrights, defaults) = build::configured(r, settings);
-        let coverage = Coverage::new(&estate, &beneficiaries, &items);
-        let holdings = Holdings::new(&estate, &r.text, &held, &steps);
+        // No name is resolved from here on: what was asked for and what is held are looked at side by side.
+        let keys = r.people.len();
+        let (e, names) = (&estate, &r.text);
+        let (many, unsorted) = (e.grants.len() > MANY, held);
+        let for_asked = || {
+            (Coverage::new(e, &beneficiaries, &items, keys), build::taken(e, &asked, &beneficiaries, &items))
+        };
+        let for_held =
+            || (Holdings::new(e, names, &unsorted, &steps, keys), build::sorted(&e.grants, &unsorted, keys));
+        let ((coverage, taken), (holdings, (grants, held))) = std::thread::scope(|scope| {
+            let aside = many.then(|| scope.spawn(for_asked));
+            let held = for_held();
+            let asked = match aside {
+                Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                None => for_asked(),
+            };
+            (asked, held)
+        });
+        drop(unsorted);
+        estate.grants = grants;
 
         let mut people = std::mem::take(&mut r.people);
         people.seal();

@@ -11,6 +11,8 @@ pub(super) struct Resolver {
     pub(super) systems: Namespace,
     pub(super) entitlements: Namespace,
     pub(super) links: Links,
+    /// The normal form of each name that was asked for, by the name's number.
+    forms: Vec<Option<Sym>>,
 }
 
 impl Resolver {
@@ -19,10 +21,11 @@ impl Resolver {
     pub(super) fn new(text: Interner, estate: &Estate, catalogue: &[u32]) -> Self {
         let mut r = Self {
             text,
-            people: Namespace::default(),
-            systems: Namespace::default(),
+            people: Namespace::one(),
+            systems: Namespace::one(),
             entitlements: Namespace::default(),
             links: Links::default(),
+            forms: vec![],
         };
         let aliases = &estate.pools.names;
         for (row, s) in (0..).zip(&estate.systems) {
@@ -55,7 +58,17 @@ impl Resolver {
     }
 
     pub(super) fn norm(&mut self, name: Sym) -> Sym {
-        normal(&mut self.text, name)
+        if let Some(form) = self.forms.get(name.index()).copied().flatten() {
+            return form;
+        }
+        let form = normal(&mut self.text, name);
+        if self.forms.len() <= name.index() {
+            self.forms.resize(self.text.len(), None);
+        }
+        if let Some(slot) = self.forms.get_mut(name.index()) {
+            *slot = Some(form);
+        }
+        form
     }
 
     pub(super) fn person(&mut self, name: Sym) -> Key {
