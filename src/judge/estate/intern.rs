@@ -77,13 +77,39 @@ impl Interner {
                 *slot = *short;
             }
         }
+        let mut texts = Vec::with_capacity(part.len());
         let mut start = 0;
-        let mut numbers = Vec::with_capacity(part.len());
         for (short, end) in shorts.into_iter().zip(&part.ends) {
-            numbers.push(self.place(short, part.text.get(start..*end).unwrap_or("")));
+            texts.push((short, part.text.get(start..*end).unwrap_or("")));
             start = *end;
         }
+        let mut numbers = Vec::with_capacity(part.len());
+        for some in texts.chunks(TOGETHER) {
+            self.look_up(some, &mut numbers);
+        }
         numbers
+    }
+
+    /// Adds the numbers of some different texts. Each step is taken for all of them before the next: what has to come from
+    /// memory (a slot of the table, the place of a text, the text) is then waited for together and not one by one.
+    fn look_up(&mut self, texts: &[(u32, &str)], numbers: &mut Vec<Sym>) {
+        let mut found = [None; TOGETHER];
+        for (slot, (short, _)) in found.iter_mut().zip(texts) {
+            *slot = self.table.find(whole(*short), |(held, _)| held == short).map(|(_, sym)| (*sym, 0, 0));
+        }
+        for (sym, from, to) in found.iter_mut().flatten() {
+            (*from, *to) = bounds(&self.ends, *sym);
+        }
+        let all = self.text.as_bytes();
+        let near = found.iter().flatten().fold(0, |sum: u8, (_, from, _)| sum ^ all.get(*from).unwrap_or(&0));
+        std::hint::black_box(near);
+        for (held, (short, text)) in found.iter().zip(texts) {
+            let number = match held {
+                Some((sym, from, to)) if self.text.get(*from..*to) == Some(text) => *sym,
+                _ => self.place(*short, text),
+            };
+            numbers.push(number);
+        }
     }
 
     /// Forgets all texts, and keeps the room.
@@ -121,16 +147,24 @@ impl Interner {
     }
 }
 
+/// How many texts are looked up together.
+const TOGETHER: usize = 32;
+
 /// A hash for the table made of half a hash: the table looks at its highest and at its lowest bits.
 fn whole(short: u32) -> u64 {
     u64::from(short).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn slice<'a>(text: &'a str, ends: &[usize], sym: Sym) -> &'a str {
+    let (start, end) = bounds(ends, sym);
+    text.get(start..end).unwrap_or("")
+}
+
+/// Where a text stands among all.
+fn bounds(ends: &[usize], sym: Sym) -> (usize, usize) {
     let i = sym.index();
     let start = if i == 0 { 0 } else { ends.get(i - 1).copied().unwrap_or(0) };
-    let end = ends.get(i).copied().unwrap_or(start);
-    text.get(start..end).unwrap_or("")
+    (start, ends.get(i).copied().unwrap_or(start))
 }
 
 #[cfg(test)]
