@@ -6,6 +6,7 @@
 
 mod accept;
 mod approve;
+mod batches;
 mod checks;
 mod config;
 mod connectors;

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
 
+use super::batches::write_in_order;
 use super::progress::Progress;
 use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
 use crate::config::{Config, instant};
@@ -18,8 +19,8 @@ use crate::model::Instant;
 use crate::model::finding::Severity;
 use crate::report::{self, Format, Head, Standings, Style, Summary};
 
-/// How many findings one thread renders at a time.
-const BATCH: usize = 4096;
+/// How many findings one thread renders at a time: about a megabyte.
+const BATCH: usize = 512;
 
 /// `counterfoil reconcile …`
 #[derive(Debug, Args)]
@@ -280,12 +281,10 @@ fn write_findings(
     let terminal = stdout.is_terminal();
     let bar = if terminal { Progress::hidden() } else { Progress::on_stderr() }
         .writing(Some(judgement.len() as u64));
-    let mut out = BufWriter::with_capacity(1 << 18, stdout.lock());
     if how.format() == Format::Jsonl {
-        let worst = write_lines(judgement, controls, how.threads(), &mut out, &|n| bar.advance(n))?;
-        out.flush().map_err(writing(STDOUT))?;
-        return Ok(worst);
+        return write_lines(judgement, controls, how.threads(), &bar.counter()).map_err(writing(STDOUT));
     }
+    let out = BufWriter::with_capacity(1 << 18, stdout.lock());
     let mut writer = report::writer(how.format(), how.options(terminal), out);
     let mut worst = None;
     writer.begin(&Head::new(now)).map_err(writing(STDOUT))?;
@@ -300,37 +299,26 @@ fn write_findings(
     Ok(worst)
 }
 
-/// Writes JSON lines: each thread renders a batch, and the batches are written in their order.
+/// Writes JSON lines, a batch at a time.
 fn write_lines(
     judgement: &Judgement<'_>,
     controls: &Controls,
     threads: usize,
-    out: &mut impl Write,
-    progress: &dyn Fn(u64),
-) -> Result<Option<Severity>, Stop> {
-    let render = |from: usize| -> io::Result<(Vec<u8>, Option<Severity>)> {
-        let (mut lines, mut worst) = (vec![], None);
-        for finding in (from..from + BATCH).map_while(|place| judgement.finding(place, controls)) {
-            if finding.exception.is_none() {
-                worst = worst.max(Some(finding.severity));
-            }
-            report::write_line(&finding, &mut lines)?;
-        }
-        Ok((lines, worst))
+    progress: &(dyn Fn(u64) + Sync),
+) -> io::Result<Option<Severity>> {
+    let (all, start) = (judgement.len(), |batch: usize| batch * BATCH);
+    let render = |worst: &mut Option<Severity>, batch: usize, lines: &mut Vec<u8>| {
+        (start(batch)..start(batch + 1)).map_while(|place| judgement.finding(place, controls)).try_for_each(
+            |finding| {
+                if finding.exception.is_none() {
+                    *worst = (*worst).max(Some(finding.severity));
+                }
+                report::write_line(&finding, lines)
+            },
+        )
     };
-    let mut worst = None;
-    for round in (0..judgement.len()).step_by(BATCH * threads) {
-        let batches: Vec<_> = std::thread::scope(|scope| {
-            let starts = (0..threads).map(|i| round + i * BATCH).filter(|from| *from < judgement.len());
-            let running: Vec<_> = starts.map(|from| scope.spawn(move || render(from))).collect();
-            running.into_iter().map(|r| r.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
-        });
-        for batch in batches {
-            let (lines, of_batch) = batch.map_err(writing(STDOUT))?;
-            worst = worst.max(of_batch);
-            out.write_all(&lines).map_err(writing(STDOUT))?;
-        }
-        progress((BATCH * threads).min(judgement.len() - round) as u64);
-    }
-    Ok(worst)
+    let wrote = |batch: usize| progress((all - start(batch)).min(BATCH) as u64);
+    // Each batch goes out in one write: standard output keeps nothing back of what ends in a line end.
+    let worst = write_in_order(io::stdout(), all.div_ceil(BATCH), threads, || None, render, wrote)?;
+    Ok(worst.into_iter().max().flatten())
 }
