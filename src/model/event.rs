@@ -162,11 +162,22 @@ pub fn event_id(finding: &str, episode: u32, seq: u32) -> String {
 pub fn hashed(prefix: &str, text: &str) -> String {
     let mut id = String::with_capacity(prefix.len() + 64);
     id.push_str(prefix);
-    for byte in Sha256::digest(text.as_bytes()) {
-        id.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-        id.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-    }
+    push_hash(text, &mut id);
     id
+}
+
+/// Appends the lower-case hex SHA-256 of a text.
+pub fn push_hash(text: &str, out: &mut String) {
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    let mut hex = [[0; 2]; 32];
+    for (pair, byte) in hex.iter_mut().zip(digest) {
+        // Both digits at once, each in a byte of its own; letters come 39 signs after `9`.
+        let nibbles = u16::from(byte >> 4) | u16::from(byte & 15) << 8;
+        let letters = (nibbles + 0x0606) >> 4 & 0x0101;
+        *pair = (nibbles + 0x3030 + letters * 39).to_le_bytes();
+    }
+    let hex = hex.as_flattened();
+    out.push_str(std::str::from_utf8(hex).unwrap_or_default());
 }
 
 /// How many findings there are, of what kind and on whose desk: what people are told after the first run, in place of

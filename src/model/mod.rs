@@ -16,4 +16,4 @@ mod time;
 pub use line::{BadRecord, MAX_LINE, canonical_text, parse_line};
 pub use record::{Record, RecordType};
 pub use text::{Text, norm};
-pub use time::{Duration, Instant, TimeError};
+pub use time::{Duration, Instant, InstantText, TimeError};

@@ -166,29 +166,87 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468
 }
 
-/// The inverse of [`days_from_civil`].
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let z = days + 719_468;
-    let (era, doe) = (z.div_euclid(146_097), z.rem_euclid(146_097));
+/// Year, month and day of so many days after 0000-01-01: the inverse of [`days_from_civil`] but for where it counts from.
+fn civil_from_days(days: u32) -> (u32, u32, u32) {
+    // From the first of March 400 years before, so that nothing is negative.
+    let z = days + 146_097 - 60;
+    let (era, doe) = (z / 146_097, z % 146_097);
     let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     let mp = (5 * doy + 2) / 153;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    (year, month, doy - (153 * mp + 2) / 5 + 1)
+    let year = yoe + era * 400 + u32::from(month <= 2);
+    (year.saturating_sub(400), month, doy - (153 * mp + 2) / 5 + 1)
+}
+
+/// An instant as RFC 3339, UTC, with milliseconds only where there are some; made without a formatter, because there
+/// may be millions.
+#[derive(Debug, Clone, Copy)]
+pub struct InstantText {
+    bytes: [u8; 24],
+    length: usize,
+}
+
+impl InstantText {
+    /// The text; all of it is ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl Instant {
+    /// The text of this instant.
+    #[must_use]
+    pub fn text(self) -> InstantText {
+        // The last digit of a number.
+        let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or(0);
+        let ms = self.0.get() - 1;
+        // Within ten thousand years both fit, and small numbers are divided faster.
+        let (days, in_day) =
+            ((ms / MS_PER_DAY.unsigned_abs()) as u32, (ms % MS_PER_DAY.unsigned_abs()) as u32);
+        let (year, month, day) = civil_from_days(days);
+        let (h, m, s, ms) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60, in_day % 1000);
+        let (after_second, length) = if ms == 0 { (b'Z', 20) } else { (b'.', 24) };
+        let bytes = [
+            digit(year / 1000),
+            digit(year / 100),
+            digit(year / 10),
+            digit(year),
+            b'-',
+            digit(month / 10),
+            digit(month),
+            b'-',
+            digit(day / 10),
+            digit(day),
+            b'T',
+            digit(h / 10),
+            digit(h),
+            b':',
+            digit(m / 10),
+            digit(m),
+            b':',
+            digit(s / 10),
+            digit(s),
+            after_second,
+            digit(ms / 100),
+            digit(ms / 10),
+            digit(ms),
+            b'Z',
+        ];
+        InstantText { bytes, length }
+    }
 }
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = self.unix_ms();
-        let (year, month, day) = civil_from_days(ms.div_euclid(MS_PER_DAY));
-        let in_day = ms.rem_euclid(MS_PER_DAY);
-        let (h, m, s) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}")?;
-        if in_day % 1000 != 0 {
-            write!(f, ".{:03}", in_day % 1000)?;
-        }
-        f.write_str("Z")
+        f.write_str(self.text().as_str())
     }
 }
 
@@ -217,7 +275,7 @@ impl schemars::JsonSchema for Instant {
 
 impl Serialize for Instant {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        s.serialize_str(self.text().as_str())
     }
 }
 
