@@ -1,7 +1,7 @@
 //! What a check looks at: one grant, one request, one alias or one source, with everything known of it; and the
 //! words it finds for what is wrong.
 
-use std::borrow::Cow;
+use std::fmt;
 
 use super::estate::{ApprovalRow, GrantRow, IdentityRow, Origin, PolicyRow, RequestRow, SnapshotRow, Sym};
 use super::names::Key;
@@ -186,8 +186,9 @@ impl<'m> Case<'m> {
     }
 
     /// `ENTITLEMENT on SYSTEM`
-    pub(crate) fn right(&self) -> String {
-        format!("{} on {}", self.entitlement(), self.system())
+    pub(crate) fn right(&self) -> impl fmt::Display + Copy + use<'m> {
+        let (entitlement, system) = (self.entitlement(), self.system());
+        Words(move |f: &mut fmt::Formatter<'_>| write!(f, "{entitlement} on {system}"))
     }
 
     pub(crate) fn request_id(&self) -> &'m str {
@@ -195,8 +196,9 @@ impl<'m> Case<'m> {
     }
 
     /// `Request R for ACCOUNT (ENTITLEMENT on SYSTEM)`
-    pub(crate) fn ticket_for(&self) -> String {
-        format!("Request {} for {} ({})", self.request_id(), self.account(), self.right())
+    pub(crate) fn ticket_for(&self) -> impl fmt::Display + Copy + use<'m> {
+        let (request, account, right) = (self.request_id(), self.account(), self.right());
+        Words(move |f: &mut fmt::Formatter<'_>| write!(f, "Request {request} for {account} ({right})"))
     }
 
     pub(crate) fn decided_at(&self) -> Option<Instant> {
@@ -281,9 +283,22 @@ impl<'m> SourceCase<'m> {
     }
 }
 
+/// Words that are put into a sentence as they are made, and nowhere before.
+#[derive(Clone, Copy)]
+struct Words<F>(F);
+
+impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Words<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
+
 /// A time for a sentence.
-pub(crate) fn at(t: Option<Instant>) -> Cow<'static, str> {
-    t.map_or(Cow::Borrowed("not known"), |t| Cow::Owned(t.to_string()))
+pub(crate) fn at(t: Option<Instant>) -> impl fmt::Display + Copy {
+    Words(move |f: &mut fmt::Formatter<'_>| match t {
+        Some(t) => f.write_str(t.text().as_str()),
+        None => f.write_str("not known"),
+    })
 }
 
 /// `text`, when the time in it is known; nothing otherwise.

@@ -1,18 +1,19 @@
-//! All grants and requests at one instant: who is judged by which thread, and in which order it comes out.
+//! All grants and requests at one instant, and who is judged by which thread.
 
-use std::cmp::{Ordering, Reverse};
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::case::{Case, RequestCase, SourceCase};
 use super::checks::{self, Check, Rule};
-use super::estate::Sym;
+use super::estate::{GrantRow, Sym};
 use super::names::Key;
+use super::order::{Fired, Hits, Order, stepped};
 use super::settings::Settings;
 use super::weigh::{Facts, Moment, Scratch};
-use super::world::World;
-use crate::model::Instant;
+use super::world::{Held, Use, World};
 use crate::model::finding::{Outcome, Severity, Standing};
-use crate::model::record::Risk;
+use crate::model::{Instant, norm};
 
 /// What a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,18 +38,18 @@ pub(crate) struct Hit {
 pub struct Judgement<'w> {
     pub(crate) moment: Moment<'w>,
     pub(crate) facts: Vec<Facts>,
-    pub(crate) hits: Vec<Hit>,
+    pub(crate) hits: Hits,
     /// Rows of the grants in the order in which they are printed.
     pub(crate) order: Vec<u32>,
     /// Valid exceptions by the finding's id, and by check, system, account and entitlement (normal forms).
-    pub(crate) exceptions: HashMap<ExceptionKey, usize>,
+    pub(crate) exceptions: HashMap<ExceptionKey<'w>, usize>,
 }
 
 /// What an exception accepts.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ExceptionKey {
-    Finding(String),
-    Grant([String; 4]),
+pub(crate) enum ExceptionKey<'w> {
+    Finding(&'w str),
+    Grant([Cow<'w, str>; 4]),
 }
 
 /// A check that is switched on, with its severity in this site.
@@ -87,78 +88,123 @@ pub(super) fn judge_at<'w>(
             own.enabled.unwrap_or(true).then_some(Active { place, check, severity })
         })
         .collect();
-    let rows = world.held.len();
-    let share = rows.div_ceil(threads.clamp(1, 256)).max(1);
-    let (mut facts, mut hits) = (Vec::with_capacity(rows), vec![]);
-    std::thread::scope(|scope| {
-        let (moment, active) = (&moment, &active);
-        let mut parts: Vec<_> = (0..rows)
-            .step_by(share)
-            .map(|from| {
-                scope.spawn(move || judge_grants(moment, active, from..(from + share).min(rows), progress))
-            })
-            .collect();
-        for part in parts.drain(..) {
-            // A panic in a thread is a defect; it goes on in this one.
-            let (f, h) = part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            facts.extend(f);
-            hits.extend(h);
-        }
-    });
-    judge_requests(&moment, &active, &mut hits);
-    judge_data(&moment, &active, &mut hits);
-    let (order, ranks) = ranked(world);
-    sort(&mut hits, world, &facts, &ranks);
+    let (facts, fired) = judge_grants(&moment, &active, threads, progress);
+    let mut others = judge_requests(&moment, &active, threads);
+    judge_data(&moment, &active, &mut others);
+    let mut severities: Vec<Severity> = checks::all().map(|check| check.severity).collect();
+    for a in &active {
+        severities.get_mut(usize::from(a.place)).into_iter().for_each(|severity| *severity = a.severity);
+    }
+    let order = Order::new(world, threads);
+    let hits = Hits::new(world, (&order, &facts), (&fired, &severities), others);
     let exceptions = exceptions(world, now);
-    Judgement { moment, facts, hits, order, exceptions }
+    Judgement { moment, facts, hits, order: order.rows, exceptions }
 }
 
+/// Stands where a grant is not yet judged.
+const UNKNOWN: Facts = Facts {
+    standing: Standing::Unknown,
+    controlling: None,
+    revoked_at: None,
+    revocation_done: false,
+    usage: Use { last: None, tracked_since: None, attribution: None },
+    review_due: None,
+    ticket_covers: false,
+    approved_when_granted: false,
+    only_controlling_when_granted: false,
+    recheck_at: None,
+};
+
+/// Splits so many rows into parts, one for each thread.
+fn share(rows: usize, threads: usize) -> usize {
+    rows.div_ceil(threads.clamp(1, 256)).max(1)
+}
+
+/// What is known of each grant, and the checks that fired on it, by row.
 fn judge_grants(
     moment: &Moment<'_>,
     active: &[Active],
-    rows: std::ops::Range<usize>,
+    threads: usize,
     progress: &(dyn Fn(u64) + Sync),
-) -> (Vec<Facts>, Vec<Hit>) {
-    const STEP: usize = 4096;
-    let (mut facts, mut hits) = (Vec::with_capacity(rows.len()), vec![]);
-    let mut scratch = Scratch::default();
+) -> (Vec<Facts>, Vec<Fired>) {
     let world = moment.world;
-    let grants = world.estate.grants.get(rows.clone()).unwrap_or(&[]);
-    let held = world.held.get(rows.clone()).unwrap_or(&[]);
-    for (row, (grant, held)) in rows.zip(grants.iter().zip(held)) {
-        let f = moment.weigh(grant, held, &mut scratch);
-        let case = Case::new(moment, grant, held, &f);
-        let risk = moment.risk(held.entitlement);
+    let rows = world.held.len();
+    let share = share(rows, threads);
+    // In their place from the beginning: to put together what the threads made would take the room twice.
+    let (mut facts, mut fired) = (vec![UNKNOWN; rows], vec![Fired::default(); rows]);
+    let grants = world.estate.grants.chunks(share).zip(world.held.chunks(share));
+    std::thread::scope(|scope| {
+        let rooms = facts.chunks_mut(share).zip(fired.chunks_mut(share));
+        for ((grants, held), (facts, fired)) in grants.zip(rooms) {
+            scope.spawn(move || {
+                let rows = grants.iter().zip(held).zip(facts.iter_mut().zip(fired));
+                judge_some(moment, active, rows, progress);
+            });
+        }
+    });
+    (facts, fired)
+}
+
+fn judge_some<'g>(
+    moment: &Moment<'_>,
+    active: &[Active],
+    rows: impl ExactSizeIterator<Item = ((&'g GrantRow, &'g Held), (&'g mut Facts, &'g mut Fired))>,
+    progress: &(dyn Fn(u64) + Sync),
+) {
+    const STEP: u64 = 4096;
+    let mut scratch = Scratch::default();
+    let mut done = 0;
+    for ((grant, held), (facts, fired)) in rows {
+        *facts = moment.weigh(grant, held, &mut scratch);
+        let case = Case::new(moment, grant, held, facts);
+        *fired = Fired::none(moment.risk(held.entitlement));
         for a in active {
             if let Rule::Grant { fires, .. } = a.check.rule
                 && fires(&case)
             {
-                let about = About::Grant(u32::try_from(row).unwrap_or(u32::MAX));
-                hits.push(Hit { severity: stepped(a.severity, risk), check: a.place, about });
+                fired.add(a.place);
             }
         }
-        facts.push(f);
-        if facts.len() % STEP == 0 {
-            progress(STEP as u64);
+        done += 1;
+        if done == STEP {
+            progress(std::mem::take(&mut done));
         }
     }
-    progress((facts.len() % STEP) as u64);
-    (facts, hits)
+    progress(done);
 }
 
-fn judge_requests(moment: &Moment<'_>, active: &[Active], hits: &mut Vec<Hit>) {
+fn judge_requests(moment: &Moment<'_>, active: &[Active], threads: usize) -> Vec<Hit> {
     let world = moment.world;
-    for (row, (request, asked)) in (0..).zip(world.estate.requests.iter().zip(&world.asked)) {
-        let case = RequestCase { moment, request, asked };
-        for a in active {
-            if let Rule::Request { fires, .. } = a.check.rule {
-                fires(&case, &mut |item, beneficiary| {
-                    let right = item.and_then(|i| case.items().get(i as usize)).and_then(|i| i.entitlement);
-                    let severity = stepped(a.severity, moment.risk(right));
-                    let about = About::Request { request: row, item, beneficiary };
-                    hits.push(Hit { severity, check: a.place, about });
-                });
-            }
+    let share = share(world.asked.len(), threads);
+    let requests = world.estate.requests.chunks(share).zip(world.asked.chunks(share));
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = requests
+            .zip((0u32..).step_by(share))
+            .map(|((requests, asked), first)| {
+                scope.spawn(move || {
+                    let mut hits = vec![];
+                    for (row, (request, asked)) in (first..).zip(requests.iter().zip(asked)) {
+                        judge_request(active, &RequestCase { moment, request, asked }, row, &mut hits);
+                    }
+                    hits
+                })
+            })
+            .collect();
+        // A panic in a thread is a defect; it goes on in this one.
+        let joined = parts.into_iter().map(|part| part.join());
+        joined.flat_map(|hits| hits.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
+fn judge_request(active: &[Active], case: &RequestCase<'_>, row: u32, hits: &mut Vec<Hit>) {
+    for a in active {
+        if let Rule::Request { fires, .. } = a.check.rule {
+            fires(case, &mut |item, beneficiary| {
+                let right = item.and_then(|i| case.items().get(i as usize)).and_then(|i| i.entitlement);
+                let severity = stepped(a.severity, case.moment.risk(right));
+                let about = About::Request { request: row, item, beneficiary };
+                hits.push(Hit { severity, check: a.place, about });
+            });
         }
     }
 }
@@ -181,106 +227,13 @@ fn judge_data(moment: &Moment<'_>, active: &[Active], hits: &mut Vec<Hit>) {
     }
 }
 
-fn stepped(severity: Severity, risk: Risk) -> Severity {
-    match risk {
-        Risk::High => severity.raised(),
-        Risk::Normal => severity,
-        Risk::Low => severity.lowered(),
-    }
-}
-
-/// The rows of the grants by system, account, entitlement, scope (as texts), and for each row its rank; grants that
-/// differ only in their path share one. Texts are ranked first, each once, so that rows compare as numbers.
-fn ranked(world: &World) -> (Vec<u32>, Vec<u32>) {
-    let estate = &world.estate;
-    let mut used: Vec<Sym> = estate
-        .grants
-        .iter()
-        .flat_map(|g| [Some(g.system), Some(g.account), Some(g.entitlement), g.scope])
-        .flatten()
-        .collect();
-    used.sort_unstable();
-    used.dedup();
-    used.sort_unstable_by(|a, b| estate.text(*a).cmp(estate.text(*b)));
-    let mut rank_of = vec![0u32; estate.names.len()];
-    for (rank, sym) in (1..).zip(&used) {
-        if let Some(slot) = rank_of.get_mut(sym.index()) {
-            *slot = rank;
-        }
-    }
-    let rank = |sym: Sym| rank_of.get(sym.index()).copied().unwrap_or(0);
-    let mut keyed: Vec<([u32; 4], u32)> = (0..)
-        .zip(&estate.grants)
-        .map(|(row, g)| {
-            ([rank(g.system), rank(g.account), rank(g.entitlement), g.scope.map_or(0, rank)], row)
-        })
-        .collect();
-    keyed.sort_unstable_by(|(a, row_a), (b, row_b)| a.cmp(b).then_with(|| by_path(world, *row_a, *row_b)));
-    let mut ranks = vec![0u32; keyed.len()];
-    let (mut current, mut last) = (0, None);
-    for (key, row) in &keyed {
-        if last.replace(*key) != Some(*key) {
-            current += 1;
-        }
-        if let Some(slot) = ranks.get_mut(*row as usize) {
-            *slot = current;
-        }
-    }
-    (keyed.into_iter().map(|(_, row)| row).collect(), ranks)
-}
-
-/// Compares the paths of two grants by their texts.
-fn by_path(world: &World, a: u32, b: u32) -> Ordering {
-    let path = |row: u32| {
-        let span = world.estate.grants.get(row as usize).map(|g| g.path).unwrap_or_default();
-        let steps = span.within(&world.estate.pools.steps).iter();
-        steps.map(|s| (s.system.map(|s| world.estate.text(s)), world.estate.text(s.entitlement)))
-    };
-    path(a).cmp(path(b))
-}
-
-/// By severity (critical first), check, system, account, entitlement, scope, request id; then by all else that
-/// tells two findings apart.
-fn sort(hits: &mut [Hit], world: &World, facts: &[Facts], ranks: &[u32]) {
-    let rank = |row: u32| ranks.get(row as usize).copied().unwrap_or(u32::MAX);
-    let controlling = |row: u32| facts.get(row as usize).and_then(|f| f.controlling);
-    let request = |row: Option<u32>| {
-        let (r, _) = world.request(row?)?;
-        Some((world.estate.text(r.id), world.estate.text(r.source)))
-    };
-    hits.sort_unstable_by(|a, b| {
-        (Reverse(a.severity), a.check).cmp(&(Reverse(b.severity), b.check)).then_with(|| {
-            match (a.about, b.about) {
-                (About::Grant(x), About::Grant(y)) => rank(x).cmp(&rank(y)).then_with(|| {
-                    if x == y {
-                        return Ordering::Equal;
-                    }
-                    request(controlling(x)).cmp(&request(controlling(y))).then_with(|| by_path(world, x, y))
-                }),
-                (
-                    About::Request { request: x, item: item_x, beneficiary: who_x },
-                    About::Request { request: y, item: item_y, beneficiary: who_y },
-                ) => {
-                    let id = |row| if x == y { None } else { request(Some(row)) };
-                    let who = |key: Option<Key>| key.map(|k| world.person(k));
-                    id(x).cmp(&id(y)).then(item_x.cmp(&item_y)).then_with(|| who(who_x).cmp(&who(who_y)))
-                }
-                (About::Alias(x), About::Alias(y)) | (About::Source(x), About::Source(y)) => {
-                    world.estate.text(x).cmp(world.estate.text(y))
-                }
-                _ => Ordering::Equal,
-            }
-        })
-    });
-}
-
-fn exceptions(world: &World, now: Instant) -> HashMap<ExceptionKey, usize> {
-    let norm = |sym: Sym| crate::model::norm(world.estate.text(sym)).into_owned();
-    let mut valid: HashMap<ExceptionKey, usize> = HashMap::new();
+fn exceptions(world: &World, now: Instant) -> HashMap<ExceptionKey<'_>, usize> {
+    let form = |sym: Sym| norm(world.estate.text(sym));
+    let mut valid: HashMap<ExceptionKey<'_>, usize> = HashMap::new();
     for (row, e) in world.estate.exceptions.iter().enumerate().filter(|(_, e)| e.expires_at > now) {
         let key = match (e.finding, e.system, e.account, e.entitlement) {
-            (Some(id), ..) => ExceptionKey::Finding(world.estate.text(id).to_owned()),
-            (None, Some(s), Some(a), Some(r)) => ExceptionKey::Grant([e.check, s, a, r].map(norm)),
+            (Some(id), ..) => ExceptionKey::Finding(world.estate.text(id)),
+            (None, Some(s), Some(a), Some(r)) => ExceptionKey::Grant([e.check, s, a, r].map(form)),
             _ => continue,
         };
         // Of several the one that lasts longest, then the one whose texts sort first: never the order of arrival.
@@ -310,7 +263,7 @@ impl Judgement<'_> {
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.hits.is_empty()
+        self.hits.len() == 0
     }
 
     /// How many grants are justified, unjustified, and not known, in this order.

@@ -1,21 +1,20 @@
-//! From a hit to the finding that is printed: the views of grant, request and people, the words, the fingerprint.
+//! From a hit to the finding that is printed: the views of grant, request and people.
 
 use std::borrow::Cow;
 
 use super::case::{Case, RequestCase, SourceCase, Telling};
-use super::checks::{self, Check, Rule};
+use super::checks::{Check, Rule};
 use super::estate::{GrantRow, Origin, RequestRow, Sym};
 use super::judgement::{About, ExceptionKey, Hit, Judgement};
 use super::names::Key;
+use super::tell::{Room, Teller};
 use super::world::{Asked, Held, Use, World};
-use crate::model::event::hashed;
 use crate::model::finding::*;
 use crate::model::norm;
 use crate::model::record::Kind;
-use crate::model::strict::write_canonical_text;
 
 /// Knows which controls a check speaks to.
-pub trait ControlSource {
+pub trait ControlSource: Sync {
     /// The controls of a check for a subject of this kind (`None`: no known subject).
     fn controls(&self, check: &str, subject: Option<Kind>) -> Vec<ControlRef<'_>>;
 }
@@ -28,11 +27,6 @@ impl ControlSource for () {
 }
 
 impl<'w> Judgement<'w> {
-    /// The findings, in order.
-    pub fn findings<'a>(&'a self, controls: &'a dyn ControlSource) -> impl Iterator<Item = Finding<'a>> + 'a {
-        (0..self.hits.len()).filter_map(move |i| self.finding(i, controls))
-    }
-
     /// The verdicts, in the order of the grants.
     pub fn verdicts(&self) -> impl Iterator<Item = Verdict<'w>> + '_ {
         self.order.iter().filter_map(|row| self.verdict(*row))
@@ -60,84 +54,56 @@ impl<'w> Judgement<'w> {
         })
     }
 
+    /// The findings, in order.
+    pub fn findings<'a>(&'a self, controls: &'a dyn ControlSource) -> impl Iterator<Item = Finding<'a>> + 'a {
+        let mut teller = self.teller(controls);
+        (0..self.len()).filter_map(move |place| teller.next(place))
+    }
+
     /// One finding, by its place in the order; `None` past the end.
     #[must_use]
     pub fn finding<'a>(&'a self, place: usize, controls: &'a dyn ControlSource) -> Option<Finding<'a>> {
-        let hit = self.hits.get(place)?;
-        let check = checks::all().nth(usize::from(hit.check))?;
-        let draft = match hit.about {
-            About::Grant(row) => self.about_grant(check, row)?,
-            About::Request { request, item, beneficiary } => {
-                self.about_request(check, request, item, beneficiary)?
-            }
-            About::Alias(alias) => self.about_alias(check, alias),
-            About::Source(source) => self.about_source(check, source),
-        };
-        Some(self.complete(draft, hit, check, controls))
+        self.teller(controls).take(place)
     }
 
-    /// Puts in what every finding has.
-    fn complete<'a>(
+    /// Tells findings with all that there is to say.
+    #[must_use]
+    pub fn teller<'a>(&'a self, controls: &'a dyn ControlSource) -> Teller<'a> {
+        Teller::new(self, Some(controls))
+    }
+
+    /// Tells findings without words and proof: what it is about, who answers and whether it is accepted. Message,
+    /// reasons, controls and evidence are empty.
+    #[must_use]
+    pub fn outliner(&self) -> Teller<'_> {
+        Teller::new(self, None)
+    }
+
+    pub(super) fn about_grant<'a>(
         &'a self,
-        draft: Draft<'a>,
-        hit: &Hit,
-        check: &'static Check,
-        controls: &'a dyn ControlSource,
-    ) -> Finding<'a> {
-        let world = self.moment.world;
-        let mut accountable = draft.accountable;
-        for a in &mut accountable {
-            a.primary = a.role == check.primary;
-        }
-        let id = fingerprint(check.name, &draft.key);
-        let exception = if self.exceptions.is_empty() { None } else { self.exception(&id, check, hit) };
-        Finding {
-            schema: Cow::Borrowed(FINDING_SCHEMA),
-            id,
-            check: Cow::Borrowed(check.name),
-            severity: hit.severity,
-            title: Cow::Borrowed(check.title),
-            message: draft.telling.message,
-            standing: draft.standing,
-            controls: controls.controls(check.name, draft.kind),
-            subject: draft.subject,
-            grant: draft.grant,
-            request: draft.request,
-            item: draft.item,
-            beneficiary: draft.beneficiary,
-            alias: draft.alias,
-            source: draft.source,
-            accountable,
-            reasons: draft.telling.reasons,
-            remediation: Cow::Borrowed(check.remediation),
-            evidence: evidence(world, draft.origins.into_iter().chain(draft.telling.rests_on)),
-            exception,
-            now: self.moment.now,
-        }
-    }
-
-    fn about_grant<'a>(&'a self, check: &'static Check, row: u32) -> Option<Draft<'a>> {
+        check: &Check,
+        row: u32,
+        room: &mut Room<'a>,
+    ) -> Option<Draft<'a>> {
         let world = self.moment.world;
         let (grant, held) = world.grant(row)?;
         let facts = self.facts.get(row as usize)?;
         let case = Case::new(&self.moment, grant, held, facts);
         let Rule::Grant { tell, .. } = check.rule else { return None };
         let text = |sym: Sym| world.estate.text(sym);
-        let mut key =
-            vec![Some(text(grant.system)), Some(text(grant.account)), Some(text(grant.entitlement))];
-        key.push(grant.scope.map(text));
-        key.extend(grant.path.within(&world.estate.pools.steps).iter().map(|s| Some(text(s.entitlement))));
-        let key = key.into_iter().map(|part| part.map(|p| Part::Text(p.into()))).collect();
-        let right = held.entitlement;
-        let mut accountable = self.people(case.request, Some((held.system, right)));
-        if let Some(by) = held.granted_by {
-            accountable.push(accountable_as(Role::Implementer, Some(world.person(by))));
+        for name in [grant.system, grant.account, grant.entitlement] {
+            room.key.text(text(name));
         }
-        let origins =
-            [Some(grant.origin), case.request.map(|(r, _)| r.origin)].into_iter().flatten().collect();
+        room.key.text_or_null(grant.scope.map(text));
+        for step in grant.path.within(&world.estate.pools.steps) {
+            room.key.text(text(step.entitlement));
+        }
+        self.people(case.request, Some((held.system, held.entitlement)), &mut room.accountable);
+        if let Some(by) = held.granted_by {
+            room.accountable.push(accountable_as(Role::Implementer, Some(world.person(by))));
+        }
         Some(Draft {
-            key,
-            telling: tell(&case),
+            telling: if room.words { tell(&case) } else { Telling::default() },
             standing: Some(facts.standing),
             kind: case.kind(),
             subject: Some(Subject {
@@ -146,71 +112,58 @@ impl<'w> Judgement<'w> {
             }),
             grant: Some(grant_view(world, grant, held, &facts.usage)),
             request: case.request.map(|(r, asked)| request_view(world, r, asked)),
-            accountable,
-            origins,
+            origins: [Some(grant.origin), case.request.map(|(r, _)| r.origin)],
             ..Draft::default()
         })
     }
 
-    fn about_request<'a>(
+    pub(super) fn about_request<'a>(
         &'a self,
-        check: &'static Check,
-        row: u32,
-        item: Option<u32>,
-        beneficiary: Option<Key>,
+        check: &Check,
+        (row, item, beneficiary): (u32, Option<u32>, Option<Key>),
+        room: &mut Room<'a>,
     ) -> Option<Draft<'a>> {
         let world = self.moment.world;
         let (request, asked) = world.request(row)?;
         let case = RequestCase { moment: &self.moment, request, asked };
         let Rule::Request { tell, .. } = check.rule else { return None };
         let who = beneficiary.map(|b| world.person(b));
-        let key = vec![
-            Some(Part::Text(case.text(request.source).into())),
-            Some(Part::Text(case.id().into())),
-            item.map(Part::Number),
-            who.map(|w| Part::Text(w.into())),
-        ];
+        room.key.text(case.text(request.source));
+        room.key.text(case.id());
+        room.key.number_or_null(item);
+        room.key.text_or_null(who);
         let right = item.and_then(|i| case.items().get(i as usize)).map(|i| (i.system, i.entitlement));
+        self.people(Some((request, asked)), right, &mut room.accountable);
         Some(Draft {
-            key,
-            telling: tell(&case, item, beneficiary),
+            telling: if room.words { tell(&case, item, beneficiary) } else { Telling::default() },
             request: Some(request_view(world, request, asked)),
             item,
             beneficiary: who.map(Cow::Borrowed),
-            accountable: self.people(Some((request, asked)), right),
-            origins: vec![request.origin],
+            origins: [Some(request.origin), None],
             ..Draft::default()
         })
     }
 
-    fn about_alias<'a>(&'a self, check: &'static Check, alias: Sym) -> Draft<'a> {
+    pub(super) fn about_alias<'a>(&'a self, check: &Check, alias: Sym, room: &mut Room<'a>) -> Draft<'a> {
         let text = self.moment.world.estate.text(alias);
         let telling = match check.rule {
-            Rule::Alias { tell } => tell(&self.moment, alias),
+            Rule::Alias { tell } if room.words => tell(&self.moment, alias),
             _ => Telling::default(),
         };
-        Draft {
-            key: vec![Some(Part::Text(text.into()))],
-            telling,
-            alias: Some(Cow::Borrowed(text)),
-            accountable: vec![self.operator()],
-            ..Draft::default()
-        }
+        room.key.text(text);
+        room.accountable.push(self.operator());
+        Draft { telling, alias: Some(Cow::Borrowed(text)), ..Draft::default() }
     }
 
-    fn about_source<'a>(&'a self, check: &'static Check, source: Sym) -> Draft<'a> {
+    pub(super) fn about_source<'a>(&'a self, check: &Check, source: Sym, room: &mut Room<'a>) -> Draft<'a> {
         let text = self.moment.world.estate.text(source);
         let telling = match check.rule {
-            Rule::Source { tell, .. } => tell(&SourceCase { moment: &self.moment, source }),
+            Rule::Source { tell, .. } if room.words => tell(&SourceCase { moment: &self.moment, source }),
             _ => Telling::default(),
         };
-        Draft {
-            key: vec![Some(Part::Text(text.into()))],
-            telling,
-            source: Some(Cow::Borrowed(text)),
-            accountable: vec![self.operator()],
-            ..Draft::default()
-        }
+        room.key.text(text);
+        room.accountable.push(self.operator());
+        Draft { telling, source: Some(Cow::Borrowed(text)), ..Draft::default() }
     }
 
     fn operator(&self) -> Accountable<'_> {
@@ -224,13 +177,16 @@ impl<'w> Judgement<'w> {
         &'a self,
         request: Option<(&'a RequestRow, &'a Asked)>,
         right: Option<(Key, Option<Key>)>,
-    ) -> Vec<Accountable<'a>> {
+        people: &mut Vec<Accountable<'a>>,
+    ) {
         let world = self.moment.world;
         let [workflow_default, system_default, _] = world.defaults;
-        let mut approvers: Vec<&str> =
-            world.approving(request.map(|(r, _)| r)).map(|a| world.person(a.approver)).collect();
-        approvers.sort_unstable();
-        approvers.dedup();
+        let approvers = world.approving(request.map(|(r, _)| r)).map(|a| world.person(a.approver));
+        people.extend(approvers.map(|who| accountable_as(Role::Approver, Some(who))));
+        if people.len() > 1 {
+            people.sort_unstable_by(|a, b| a.identity.cmp(&b.identity));
+            people.dedup_by(|a, b| a.identity == b.identity);
+        }
         let workflow = request.and_then(|(_, asked)| asked.workflow);
         let workflow_owner =
             workflow.and_then(|w| *world.workflow_owners.get(w as usize)?).or(workflow_default);
@@ -240,30 +196,31 @@ impl<'w> Judgement<'w> {
                 of_right.or_else(|| world.system_owners.get(&system).copied())
             })
             .or(system_default);
-        let mut people: Vec<_> =
-            approvers.into_iter().map(|who| accountable_as(Role::Approver, Some(who))).collect();
         if people.is_empty() {
             people.push(accountable_as(Role::Approver, None));
         }
         people.push(accountable_as(Role::WorkflowOwner, workflow_owner.map(|k| world.person(k))));
         people.push(accountable_as(Role::SystemOwner, system_owner.map(|k| world.person(k))));
-        people
     }
 
     /// The valid exception for a finding, unless the one who accepted it is the one who holds the access.
-    fn exception<'a>(&'a self, id: &str, check: &Check, hit: &Hit) -> Option<ExceptionView<'a>> {
-        let world = self.moment.world;
+    pub(super) fn exception<'a>(&'a self, id: &str, check: &Check, hit: &Hit) -> Option<ExceptionView<'a>> {
+        let (world, exceptions) = (self.moment.world, &self.exceptions);
+        if exceptions.is_empty() {
+            return None;
+        }
         let held = match hit.about {
             About::Grant(row) => world.grant(row),
             _ => None,
         };
         let by_grant = || {
             let (grant, _) = held?;
-            let [system, account, right] = [grant.system, grant.account, grant.entitlement]
-                .map(|s| norm(world.estate.text(s)).into_owned());
-            self.exceptions.get(&ExceptionKey::Grant([check.name.to_owned(), system, account, right]))
+            let [system, account, right] =
+                [grant.system, grant.account, grant.entitlement].map(|s| norm(world.estate.text(s)));
+            let check = Cow::Borrowed(check.name);
+            exceptions.get(&ExceptionKey::Grant([check, system, account, right]))
         };
-        let row = *self.exceptions.get(&ExceptionKey::Finding(id.to_owned())).or_else(by_grant)?;
+        let row = *exceptions.get(&ExceptionKey::Finding(id)).or_else(by_grant)?;
         let e = world.estate.exceptions.get(row)?;
         let by = *world.accepted_by.get(row)?;
         if held.is_some_and(|(_, h)| by.same(h.subject)) || world.estate.text(e.check) != check.name {
@@ -279,42 +236,18 @@ impl<'w> Judgement<'w> {
 
 /// A finding before what every finding has is put in.
 #[derive(Default)]
-struct Draft<'a> {
-    key: Vec<Option<Part<'a>>>,
-    telling: Telling,
-    standing: Option<Standing>,
-    kind: Option<Kind>,
-    subject: Option<Subject<'a>>,
-    grant: Option<GrantView<'a>>,
-    request: Option<RequestView<'a>>,
-    item: Option<u32>,
-    beneficiary: Option<Cow<'a, str>>,
-    alias: Option<Cow<'a, str>>,
-    source: Option<Cow<'a, str>>,
-    accountable: Vec<Accountable<'a>>,
-    origins: Vec<Origin>,
-}
-
-/// A part of what a finding is about.
-enum Part<'a> {
-    Text(Cow<'a, str>),
-    Number(u32),
-}
-
-/// `f1:` and the SHA-256 of the RFC 8785 JSON of the check and what it is about.
-fn fingerprint(check: &str, key: &[Option<Part<'_>>]) -> String {
-    let mut text = String::from("[");
-    write_canonical_text(check, &mut text);
-    for part in key {
-        text.push(',');
-        match part {
-            None => text.push_str("null"),
-            Some(Part::Number(n)) => text.push_str(&n.to_string()),
-            Some(Part::Text(t)) => write_canonical_text(t, &mut text),
-        }
-    }
-    text.push(']');
-    hashed("f1:", &text)
+pub(super) struct Draft<'a> {
+    pub(super) telling: Telling,
+    pub(super) standing: Option<Standing>,
+    pub(super) kind: Option<Kind>,
+    pub(super) subject: Option<Subject<'a>>,
+    pub(super) grant: Option<GrantView<'a>>,
+    pub(super) request: Option<RequestView<'a>>,
+    pub(super) item: Option<u32>,
+    pub(super) beneficiary: Option<Cow<'a, str>>,
+    pub(super) alias: Option<Cow<'a, str>>,
+    pub(super) source: Option<Cow<'a, str>>,
+    pub(super) origins: [Option<Origin>; 2],
 }
 
 fn accountable_as(role: Role, identity: Option<&str>) -> Accountable<'_> {
@@ -358,21 +291,4 @@ fn request_view<'w>(world: &'w World, request: &RequestRow, asked: &Asked) -> Re
         decided_at: asked.decided_at,
         end: asked.end,
     }
-}
-
-/// The evidence behind some records, each once, sorted.
-fn evidence(world: &World, origins: impl Iterator<Item = Origin>) -> Vec<EvidenceView<'_>> {
-    let text = |sym: Option<Sym>| sym.map(|s| Cow::Borrowed(world.estate.text(s)));
-    let mut found: Vec<EvidenceView<'_>> = origins
-        .filter_map(|o| world.estate.evidence.get(o.evidence?.get() as usize - 1))
-        .map(|e| EvidenceView {
-            source: text(e.source),
-            id: text(e.id),
-            sha256: text(e.sha256),
-            collected_at: e.collected_at,
-        })
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found
 }
