@@ -14,10 +14,10 @@ use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
 use crate::config::{Config, instant};
 use crate::controls::Controls;
 use crate::intake::{self, Rejects, Source, Taken};
-use crate::judge::{Judgement, World, judge};
+use crate::judge::{Judgement, Teller, World, judge};
 use crate::model::Instant;
-use crate::model::finding::Severity;
-use crate::report::{self, Format, Head, Standings, Style, Summary};
+use crate::model::finding::{Finding, Severity};
+use crate::report::{self, Format, Head, Lines, Standings, Style, Summary};
 
 /// How many findings one thread renders at a time: about a megabyte.
 const BATCH: usize = 512;
@@ -82,6 +82,8 @@ pub(super) enum FormatWord {
     Jsonl,
     /// One JSON array.
     Json,
+    /// One short line a finding: its id, whom and what it is about, and who answers, without words and proof.
+    Compact,
     /// One OCSF 1.6.0 event a line.
     Ocsf,
 }
@@ -171,6 +173,7 @@ impl How {
             Some(FormatWord::Table) => Format::Table,
             Some(FormatWord::Jsonl) => Format::Jsonl,
             Some(FormatWord::Json) => Format::Json,
+            Some(FormatWord::Compact) => Format::Compact,
             Some(FormatWord::Ocsf) => Format::Ocsf,
             None if io::stdout().is_terminal() => Format::Table,
             None => Format::Jsonl,
@@ -281,8 +284,26 @@ fn write_findings(
     let terminal = stdout.is_terminal();
     let bar = if terminal { Progress::hidden() } else { Progress::on_stderr() }
         .writing(Some(judgement.len() as u64));
-    if how.format() == Format::Jsonl {
-        return write_lines(judgement, controls, how.threads(), &bar.counter()).map_err(writing(STDOUT));
+    let (threads, counter) = (how.threads(), bar.counter());
+    let by_batches = match how.format() {
+        Format::Jsonl => {
+            let begin = || (judgement.teller(controls), Lines::default());
+            Some(write_lines(judgement.len(), threads, begin, Lines::write, &counter))
+        }
+        Format::Compact => {
+            let begin = || (judgement.outliner(), ());
+            Some(write_lines(
+                judgement.len(),
+                threads,
+                begin,
+                |(), f, out| report::write_compact(f, out),
+                &counter,
+            ))
+        }
+        _ => None,
+    };
+    if let Some(worst) = by_batches {
+        return worst.map_err(writing(STDOUT));
     }
     let out = BufWriter::with_capacity(1 << 18, stdout.lock());
     let mut writer = report::writer(how.format(), how.options(terminal), out);
@@ -299,26 +320,28 @@ fn write_findings(
     Ok(worst)
 }
 
-/// Writes JSON lines, a batch at a time.
-fn write_lines(
-    judgement: &Judgement<'_>,
-    controls: &Controls,
+/// Writes `all` findings as lines, a batch at a time.
+fn write_lines<'a, L: Send>(
+    all: usize,
     threads: usize,
+    begin: impl Fn() -> (Teller<'a>, L) + Sync,
+    line: impl Fn(&mut L, &Finding<'a>, &mut Vec<u8>) + Sync,
     progress: &(dyn Fn(u64) + Sync),
 ) -> io::Result<Option<Severity>> {
-    let (all, start) = (judgement.len(), |batch: usize| batch * BATCH);
-    let render = |worst: &mut Option<Severity>, batch: usize, lines: &mut Vec<u8>| {
-        (start(batch)..start(batch + 1)).map_while(|place| judgement.finding(place, controls)).try_for_each(
-            |finding| {
+    let start = |batch: usize| batch * BATCH;
+    let begin = || (begin(), None);
+    let render =
+        |((teller, lines), worst): &mut ((Teller<'a>, L), Option<Severity>), batch, out: &mut Vec<u8>| {
+            teller.tell_all(start(batch)..start(batch + 1), |finding| {
                 if finding.exception.is_none() {
                     *worst = (*worst).max(Some(finding.severity));
                 }
-                report::write_line(&finding, lines)
-            },
-        )
-    };
+                line(lines, finding, out);
+            });
+            Ok(())
+        };
     let wrote = |batch: usize| progress((all - start(batch)).min(BATCH) as u64);
     // Each batch goes out in one write: standard output keeps nothing back of what ends in a line end.
-    let worst = write_in_order(io::stdout(), all.div_ceil(BATCH), threads, || None, render, wrote)?;
-    Ok(worst.into_iter().max().flatten())
+    let workers = write_in_order(io::stdout(), all.div_ceil(BATCH), threads, begin, render, wrote)?;
+    Ok(workers.into_iter().filter_map(|(_, worst)| worst).max())
 }

@@ -8,12 +8,13 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
+use super::line::write_finding;
 use super::text::is_hidden;
 use super::{Head, Summary, Writer};
 use crate::model::finding::Finding;
 
 /// Compact JSON that escapes what a terminal would obey.
-struct Safe;
+pub(super) struct Safe;
 
 impl Formatter for Safe {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
@@ -43,7 +44,7 @@ pub fn write_line<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> io:
     Ok(())
 }
 
-fn write_value<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn write_value<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> io::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(buffer, Safe)).map_err(io::Error::from)
 }
 
@@ -67,7 +68,8 @@ impl<W: Write> Writer for JsonLines<W> {
 
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
         self.buffer.clear();
-        write_line(finding, &mut self.buffer)?;
+        write_finding(finding, &mut self.buffer);
+        self.buffer.push(b'\n');
         self.out.write_all(&self.buffer)
     }
 
@@ -99,7 +101,7 @@ impl<W: Write> Writer for JsonArray<W> {
         self.buffer.clear();
         self.buffer.extend_from_slice(if self.any { b",\n" } else { b"\n" });
         self.any = true;
-        write_value(finding, &mut self.buffer)?;
+        write_finding(finding, &mut self.buffer);
         self.out.write_all(&self.buffer)
     }
 

@@ -1,11 +1,13 @@
-//! How findings are told: a table for a person, JSON lines and a JSON array for a program, OCSF events for a
-//! security data lake.
+//! How findings are told: a table for a person, JSON lines, short ones and a JSON array for a program, OCSF events
+//! for a security data lake.
 //!
 //! The judge hands findings over one by one, in their final order, and there may be millions of them: every
 //! writer works in memory that does not grow with their number. A writer judges nothing, reads no clock and no
 //! environment; what depends on the terminal is an [`Options`] value the caller fills in.
 
+mod compact;
 mod json;
+mod line;
 pub mod ocsf;
 mod style;
 mod table;
@@ -18,7 +20,9 @@ use std::str::FromStr;
 use crate::model::Instant;
 use crate::model::finding::{Finding, Outcome, Severity, Standing};
 
+pub use compact::{Compact, write_compact};
 pub use json::{JsonArray, JsonLines, write_line};
+pub use line::Lines;
 pub use style::Style;
 pub use table::Table;
 
@@ -31,13 +35,15 @@ pub enum Format {
     Jsonl,
     /// One JSON array of the same findings.
     Json,
+    /// One short line of JSON a finding, for programs that take in millions.
+    Compact,
     /// One OCSF event a line.
     Ocsf,
 }
 
 impl Format {
     /// All formats, in the order in which they are named to a person.
-    pub const ALL: [Self; 4] = [Self::Table, Self::Jsonl, Self::Json, Self::Ocsf];
+    pub const ALL: [Self; 5] = [Self::Table, Self::Jsonl, Self::Json, Self::Compact, Self::Ocsf];
 
     /// The word on the command line.
     #[must_use]
@@ -46,6 +52,7 @@ impl Format {
             Self::Table => "table",
             Self::Jsonl => "jsonl",
             Self::Json => "json",
+            Self::Compact => "compact",
             Self::Ocsf => "ocsf",
         }
     }
@@ -65,7 +72,7 @@ impl FromStr for Format {
         Self::ALL
             .into_iter()
             .find(|f| f.as_str() == s)
-            .ok_or_else(|| format!("found `{s}`, expected table, jsonl, json or ocsf"))
+            .ok_or_else(|| format!("found `{s}`, expected table, jsonl, json, compact or ocsf"))
     }
 }
 
@@ -227,6 +234,7 @@ pub fn writer<'w, W: Write + 'w>(format: Format, options: Options, out: W) -> Bo
         Format::Table => Box::new(Table::new(out, options)),
         Format::Jsonl => Box::new(JsonLines::new(out)),
         Format::Json => Box::new(JsonArray::new(out)),
+        Format::Compact => Box::new(Compact::new(out)),
         Format::Ocsf => Box::new(ocsf::Events::new(out, options.ocsf)),
     }
 }

@@ -84,6 +84,7 @@ fn jsonl_and_json_and_ocsf() {
         "json",
         printed(Format::Json, Options::default(), findings.get(..2).unwrap(), &summary())
     );
+    insta::assert_snapshot!("compact", printed(Format::Compact, Options::default(), &findings, &summary()));
     insta::assert_snapshot!("ocsf_2008", printed(Format::Ocsf, Options::default(), &findings, &summary()));
     for class in [ocsf::Class::Detection, ocsf::Class::Compliance] {
         let options = Options { ocsf: ocsf::Options { class, incident: true }, ..Options::default() };
@@ -106,10 +107,45 @@ fn every_line_is_its_finding_and_the_array_holds_the_same() {
 }
 
 #[test]
+fn a_compact_line_says_what_the_finding_says_and_leaves_out_what_it_does_not() {
+    let findings = sample::findings();
+    let lines = printed(Format::Compact, Options::default(), &findings, &summary());
+    assert!(!lines.chars().any(|c| c != '\n' && text::is_hidden(c)), "a terminal obeys nothing in it");
+    assert_eq!(lines.lines().count(), findings.len());
+    for (line, f) in lines.lines().zip(&findings) {
+        let (grant, request) = (f.grant.as_ref(), f.request.as_ref());
+        let answers: Vec<_> =
+            f.accountable.iter().filter(|a| a.primary).filter_map(|a| a.identity.clone()).collect();
+        let mut expected = serde_json::json!({
+            "id": f.id,
+            "check": f.check,
+            "severity": f.severity,
+            "standing": f.standing,
+            "subject": f.subject.as_ref().map(|s| &s.id),
+            "system": grant.map(|g| &g.system),
+            "account": grant.map(|g| &g.account),
+            "entitlement": grant.map(|g| &g.entitlement),
+            "scope": grant.and_then(|g| g.scope.as_ref()),
+            "request_source": request.map(|r| &r.source),
+            "request": request.map(|r| &r.id),
+            "item": f.item,
+            "beneficiary": f.beneficiary,
+            "alias": f.alias,
+            "source": f.source,
+            "answers": Some(answers).filter(|a| !a.is_empty()),
+            "exception": f.exception.is_some().then_some(true),
+        });
+        expected.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(line).unwrap(), expected);
+    }
+}
+
+#[test]
 fn nothing_found_is_said_in_every_format() {
     let none = Summary::default();
     assert_eq!(printed(Format::Jsonl, Options::default(), &[], &none), "");
     assert_eq!(printed(Format::Json, Options::default(), &[], &none), "[]\n");
+    assert_eq!(printed(Format::Compact, Options::default(), &[], &none), "");
     assert_eq!(printed(Format::Ocsf, Options::default(), &[], &none), "");
     let mut standings = Standings::default();
     let empty = Summary { standings: Some(standings), ..Summary::default() };
@@ -186,7 +222,10 @@ fn formats_and_classes_are_read_from_their_words() {
     for format in Format::ALL {
         assert_eq!(format.as_str().parse(), Ok(format));
     }
-    assert_eq!("yaml".parse::<Format>().unwrap_err(), "found `yaml`, expected table, jsonl, json or ocsf");
+    assert_eq!(
+        "yaml".parse::<Format>().unwrap_err(),
+        "found `yaml`, expected table, jsonl, json, compact or ocsf"
+    );
     for class in ocsf::Class::ALL {
         assert_eq!(class.to_string().parse(), Ok(class));
     }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use counterfoil::judge::{Builder, Locator, Settings, World, judge};
+use counterfoil::controls::Controls;
+use counterfoil::judge::{Builder, Judgement, Locator, Settings, World, checks, judge};
 use counterfoil::model::{Instant, parse_line};
+use counterfoil::report::{Lines, write_compact, write_line};
 use serde_json::{Value, json};
 
 use super::estate::{grant_key, request_key};
@@ -47,6 +50,7 @@ pub fn ask(records: &[Value], config: &Value, now: &str, threads: usize) -> Opti
     let settings = settings(config)?;
     let world = World::new(estate, &settings);
     let judgement = judge(&world, &settings, Instant::parse(now).unwrap(), threads, &|_| {});
+    assert_written(&judgement);
     let printed: Vec<Value> =
         judgement.findings(&()).map(|finding| serde_json::to_value(finding).unwrap()).collect();
     assert_in_order(&printed);
@@ -61,6 +65,27 @@ pub fn ask(records: &[Value], config: &Value, now: &str, threads: usize) -> Opti
     outcome.findings.sort();
     outcome.verdicts.sort();
     Some(Answer { outcome, rechecks })
+}
+
+/// Holds what is told in one place of memory and written by hand against what the serializer makes of each finding
+/// made alone.
+fn assert_written(judgement: &Judgement<'_>) {
+    static CONTROLS: LazyLock<Controls> = LazyLock::new(|| {
+        let names: Vec<&str> = checks::all().map(|check| check.name).collect();
+        Controls::embedded(&names).unwrap()
+    });
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (mut lines, mut told, mut short, mut alone, mut short_alone) =
+        (Lines::default(), vec![], vec![], vec![], vec![]);
+    let all = 0..judgement.len() + 1;
+    judgement.teller(&*CONTROLS).tell_all(all.clone(), |finding| lines.write(finding, &mut told));
+    judgement.outliner().tell_all(all.clone(), |finding| write_compact(finding, &mut short));
+    for finding in all.filter_map(|place| judgement.finding(place, &*CONTROLS)) {
+        write_line(&finding, &mut alone).unwrap();
+        write_compact(&finding, &mut short_alone);
+    }
+    assert_eq!(text(told), text(alone));
+    assert_eq!(text(short), text(short_alone));
 }
 
 /// "Output order: by severity (critical first), check, system, account, entitlement, scope, request id."
