@@ -59,7 +59,7 @@ fn main() {
     let options = Options { threads, rejects: None, now, progress: &|_| {} };
     let (taken, _) = timed("read", || intake::read(&[Source::File(file.into())], options).unwrap());
     assert_eq!(taken.records, lines);
-    let (world, _) = timed("resolve", || World::new(taken.estate, &settings));
+    let (world, _) = timed("resolve", || World::with_threads(taken.estate, &settings, threads));
     let (judgement, _) = timed("judge", || judge(&world, &settings, now, threads, &|_| {}));
     let (bytes, _) = timed("write, to nowhere", || {
         let share = judgement.len().div_ceil(threads).max(1);

@@ -243,7 +243,7 @@ pub(super) fn conclude(
         note(format_args!("{dropped} {records} dropped, because another with the same key stands"));
     }
     let bar = Progress::on_stderr().judging(taken.estate.grant_count() as u64);
-    let world = World::new(taken.estate, &settings);
+    let world = World::with_threads(taken.estate, &settings, how.threads());
     let judgement = judge(&world, &settings, now, how.threads(), &bar.counter());
     drop(bar);
     if let Some(path) = &how.verdicts {

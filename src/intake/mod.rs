@@ -21,8 +21,8 @@ use crate::judge::{Builder, Estate, Locator, TieError};
 use crate::model::line::source_of;
 use crate::model::{BadRecord, Instant, Record, RecordType, parse_line};
 
-/// How much is read at once; a single longer line makes its block longer.
-const BLOCK: usize = 4 * 1024 * 1024;
+/// How much is read at once; a single longer line makes its block longer. In tests so little that few lines are many blocks.
+const BLOCK: usize = if cfg!(test) { 300 } else { 4 * 1024 * 1024 };
 
 /// Why records could not be read.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ pub fn read(sources: &[Source], options: Options<'_>) -> Result<Taken, IntakeErr
     }
     let mut fetch =
         |places: &[Locator], show: &mut dyn FnMut(Locator, &[u8])| fetch(&mut inputs, places, show);
-    let estate = builder.finish(&mut fetch).map_err(IntakeError::Tie)?;
+    let estate = builder.finish_with(threads, &mut fetch).map_err(IntakeError::Tie)?;
     Ok(Taken { estate, records, rejected })
 }
 
@@ -243,4 +243,59 @@ fn fetch(inputs: &mut [Input], places: &[Locator], show: &mut dyn FnMut(Locator,
 #[must_use]
 pub fn source_of_argument(argument: &Path) -> Source {
     if argument.as_os_str() == "-" { Source::Stdin } else { Source::File(argument.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What came of a text: the rows, what was dropped, and the rejected lines or the error.
+    fn read_with(text: &str, threads: usize, pass_over: bool) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rejects = Rejects::at(&folder.path().join("rejects"));
+        let source = Source::Text { name: "text".to_owned(), text: text.as_bytes().to_vec() };
+        let options = Options {
+            threads,
+            rejects: pass_over.then_some(&mut rejects),
+            now: Instant::parse("2026-06-01T00:00:00Z").unwrap(),
+            progress: &|_| {},
+        };
+        match read(&[source.clone(), source], options) {
+            Err(e) => e.to_string(),
+            Ok(taken) => {
+                rejects.finish().unwrap();
+                let rejected = std::fs::read_to_string(rejects.path()).unwrap_or_default();
+                let e = &taken.estate;
+                let names: Vec<&str> = e.grants.iter().map(|g| e.text(g.account)).collect();
+                let rows = (&e.grants, &e.requests, &e.identities, &e.snapshots, e.dropped(), &e.pools.steps);
+                format!("{} {} {names:?} {rows:?}\n{rejected}", taken.records, taken.rejected)
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_number_of_threads_makes_no_difference(
+            lines in prop::collection::vec((0..12u8, 0..8u8), 0..120),
+            threads in 2..5usize,
+            pass_over in any::<bool>(),
+        ) {
+            let text: String = lines
+                .iter()
+                .map(|(kind, n)| match *kind {
+                    0..4 => format!("{{\"type\":\"grant\",\"system\":\"s\",\"account\":\"a{n}\",\"entitlement\":\"e\",\"path\":[{{\"entitlement\":\"g\"}}]}}\n"),
+                    4..6 => format!("{{\"type\":\"grant\",\"system\":\"s\",\"account\":\"a{n}\",\"entitlement\":\"e\",\"ticket\":\"t{kind}\"}}\n"),
+                    6..8 => format!("{{\"type\":\"request\",\"source\":\"j\",\"id\":\"{n}\",\"state\":\"approved\",\"beneficiaries\":[\"a{n}\",\"b\"]}}\n"),
+                    8..10 => format!("{{\"type\":\"identity\",\"id\":\"i{n}\",\"aliases\":[\"a{n}\"],\"observed_at\":\"2026-05-0{}T00:00:00Z\"}}\n", kind - 7),
+                    10 => format!("{{\"type\":\"system\",\"id\":\"{}\"}}\n", "long".repeat(usize::from(*n) * 40 + 1)),
+                    _ if *n == 0 => "{\"type\":\"grant\",\"source\":\"j\"}\n".to_owned(),
+                    _ => String::new(),
+                })
+                .collect();
+            prop_assert_eq!(read_with(&text, 1, pass_over), read_with(&text, threads, pass_over));
+        }
+    }
 }

@@ -167,6 +167,16 @@ impl Namespace {
         key
     }
 
+    /// What a name means, if it was asked before.
+    pub(crate) fn known(&self, domain: u32, name: Sym) -> Option<Key> {
+        self.asked.get(domain, name)
+    }
+
+    /// The key of a contested name, if it was asked for before.
+    pub(crate) fn known_contested(&self, domain: u32, form: Sym) -> Option<Key> {
+        self.contested.get(&(domain, form)).copied()
+    }
+
     /// The key of a name that two ids hold in another way than by claiming it: as ambiguous as any.
     pub(crate) fn contested(&mut self, domain: u32, form: Sym) -> Key {
         if let Some(key) = self.contested.get(&(domain, form)) {

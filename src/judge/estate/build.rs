@@ -400,6 +400,14 @@ impl Builder {
     /// # Errors
     /// When a line that must be compared cannot be read again or has changed.
     pub fn finish(self, fetch: &mut Fetch<'_>) -> Result<Estate, TieError> {
+        self.finish_with(1, fetch)
+    }
+
+    /// As [`Builder::finish`], on this many threads where there are many records.
+    ///
+    /// # Errors
+    /// As [`Builder::finish`].
+    pub fn finish_with(self, threads: usize, fetch: &mut Fetch<'_>) -> Result<Estate, TieError> {
         let Self { mut estate, hasher, traces } = self;
         let (e, hasher, steps) = (&estate, &hasher, &estate.pools.steps);
         let (grants, requests, few) = std::thread::scope(|scope| {
@@ -410,7 +418,8 @@ impl Builder {
                 })
             };
             let requests = || Contest::new(&e.requests, &traces.requests, hasher, |r| (r.source, r.id));
-            let aside = (e.grants.len().min(e.requests.len()) > MANY).then(|| scope.spawn(grants));
+            let aside =
+                (threads > 1 && e.grants.len().min(e.requests.len()) > MANY).then(|| scope.spawn(grants));
             let few = (
                 Contest::new(&e.identities, &traces.identities, hasher, |r| r.id),
                 Contest::new(&e.systems, &traces.systems, hasher, |r| r.id),

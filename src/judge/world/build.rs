@@ -1,15 +1,14 @@
 //! The parts of a world, one function each: rows of the estate with their names turned into keys.
 
 use super::closure::Member;
-use super::coverage::approved_scope;
 use super::grouped::order;
 use super::resolved::Right;
-use super::resolver::{ByName, Resolver};
+use super::resolver::{ByName, Name, Naming, Resolver};
 use super::{
     Asked, Certified, Estate, Fast, Held, Item, Key, Lent, Policy, Relations, Say, Selector, Settings, Sym,
     Taken, Use,
 };
-use crate::judge::estate::{GrantRow, Interner, RequestRow, SelectorRow};
+use crate::judge::estate::{ApprovalRow, GrantRow, Interner, ItemRow, RequestRow, SelectorRow};
 use crate::model::record::{Decision, Intent, Kind, State};
 
 /// The rows of the entitlements in the order in which they stand: of two that mean the same right (their systems
@@ -101,17 +100,39 @@ pub(super) fn steps(r: &mut Resolver, estate: &Estate) -> Vec<Option<Key>> {
 }
 
 /// Each grant's names.
-pub(super) fn held(r: &mut Resolver, estate: &Estate) -> Vec<Held> {
-    let mut held = Vec::with_capacity(estate.grants.len());
-    for g in &estate.grants {
-        let system = r.system(g.system);
-        let account = r.norm(g.account);
-        let subject = r.subject(system, g.account, account);
-        let entitlement = r.right(system, g.entitlement);
-        let granted_by = g.granted_by.map(|p| r.person(p));
-        held.push(Held { subject, system, entitlement, account, granted_by });
+pub(super) fn held(r: &mut Resolver, estate: &Estate, threads: usize) -> Vec<Held> {
+    struct Of;
+    impl Name<GrantRow> for Of {
+        type Out = Held;
+        fn of(&self, n: &mut impl Naming, g: &GrantRow) -> Option<Held> {
+            let system = n.system(g.system)?;
+            let account = n.norm(g.account)?;
+            let subject = n.subject(system, g.account, account)?;
+            let entitlement = n.right(system, g.entitlement)?;
+            Some(Held { subject, system, entitlement, account, granted_by: person(n, g.granted_by)? })
+        }
     }
-    held
+    r.each(&estate.grants, threads, &Of)
+}
+
+/// Who a name that may be absent means.
+fn person(n: &mut impl Naming, name: Option<Sym>) -> Option<Option<Key>> {
+    match name {
+        None => Some(None),
+        Some(name) => n.person(name).map(Some),
+    }
+}
+
+/// Who each access is for.
+pub(super) fn beneficiaries(r: &mut Resolver, estate: &Estate, threads: usize) -> Vec<Key> {
+    struct Of;
+    impl Name<Sym> for Of {
+        type Out = Key;
+        fn of(&self, n: &mut impl Naming, who: &Sym) -> Option<Key> {
+            n.person(*who)
+        }
+    }
+    r.each(&estate.pools.beneficiaries, threads, &Of)
 }
 
 /// Sorts the grants and their names by subject, then by entitlement, so that one subject's grants stand together.
@@ -130,56 +151,65 @@ pub(super) fn sorted(grants: &[GrantRow], held: &[Held], people: usize) -> (Vec<
 }
 
 /// Each access item's names, and its scope as the approval means it.
-pub(super) fn items(r: &mut Resolver, estate: &Estate) -> Vec<Item> {
-    let item = |i: &crate::judge::estate::ItemRow| {
-        let system = r.system(i.system);
-        let entitlement = r.right(system, i.entitlement);
-        let scope = i.scope.and_then(|scope| scope_as_meant(&mut r.text, scope));
-        Item { system, entitlement, scope }
-    };
-    estate.pools.items.iter().map(item).collect()
-}
-
-fn scope_as_meant(text: &mut Interner, scope: Sym) -> Option<Sym> {
-    let whole = text.get(scope);
-    let meant = approved_scope(whole)?;
-    if meant.len() == whole.len() {
-        return Some(scope);
+pub(super) fn items(r: &mut Resolver, estate: &Estate, threads: usize) -> Vec<Item> {
+    struct Of;
+    impl Name<ItemRow> for Of {
+        type Out = Item;
+        fn of(&self, n: &mut impl Naming, i: &ItemRow) -> Option<Item> {
+            let system = n.system(i.system)?;
+            let entitlement = n.right(system, i.entitlement)?;
+            let scope = match i.scope {
+                None => None,
+                Some(scope) => n.approved_scope(scope)?,
+            };
+            Some(Item { system, entitlement, scope })
+        }
     }
-    let meant = meant.to_owned();
-    Some(text.intern(&meant))
+    r.each(&estate.pools.items, threads, &Of)
 }
 
 /// Who said each approval, and for whom.
-pub(super) fn approvals(r: &mut Resolver, estate: &Estate) -> Vec<Say> {
-    let rows = estate.pools.approvals.iter();
-    rows.map(|a| Say {
-        approver: a.approver.map(|p| r.person(p)),
-        on_behalf_of: a.on_behalf_of.map(|p| r.person(p)),
-    })
-    .collect()
+pub(super) fn approvals(r: &mut Resolver, estate: &Estate, threads: usize) -> Vec<Say> {
+    struct Of;
+    impl Name<ApprovalRow> for Of {
+        type Out = Say;
+        fn of(&self, n: &mut impl Naming, a: &ApprovalRow) -> Option<Say> {
+            Some(Say { approver: person(n, a.approver)?, on_behalf_of: person(n, a.on_behalf_of)? })
+        }
+    }
+    r.each(&estate.pools.approvals, threads, &Of)
 }
 
 /// Each request's decision, term, requester, policy and workflow.
-pub(super) fn asked(r: &mut Resolver, estate: &Estate) -> Vec<Asked> {
-    let policies = ByName::new(r, estate.policies.iter().map(|p| p.id));
-    let workflows = ByName::new(r, estate.workflows.iter().map(|w| w.id));
-    let mut asked = Vec::with_capacity(estate.requests.len());
-    for request in &estate.requests {
-        let approvals = request.approvals.within(&estate.pools.approvals).iter();
-        let approved = approvals.filter(|a| a.decision == Decision::Approved);
-        let decided_at = approved.filter_map(|a| a.decided_at).max().or(request.decided_at);
-        let start = request.valid_from.or(decided_at);
-        asked.push(Asked {
-            requester: request.requester.map(|p| r.person(p)),
-            decided_at,
-            start,
-            end: request.expires_at.or_else(|| Some(start?.plus(request.ttl?))),
-            policy: policies.find(r, request.policy),
-            workflow: workflows.find(r, request.workflow),
-        });
+pub(super) fn asked(r: &mut Resolver, estate: &Estate, threads: usize) -> Vec<Asked> {
+    struct Of<'e> {
+        approvals: &'e [ApprovalRow],
+        policies: ByName,
+        workflows: ByName,
     }
-    asked
+    impl Name<RequestRow> for Of<'_> {
+        type Out = Asked;
+        fn of(&self, n: &mut impl Naming, request: &RequestRow) -> Option<Asked> {
+            let approvals = request.approvals.within(self.approvals).iter();
+            let approved = approvals.filter(|a| a.decision == Decision::Approved);
+            let decided_at = approved.filter_map(|a| a.decided_at).max().or(request.decided_at);
+            let start = request.valid_from.or(decided_at);
+            Some(Asked {
+                requester: person(n, request.requester)?,
+                decided_at,
+                start,
+                end: request.expires_at.or_else(|| Some(start?.plus(request.ttl?))),
+                policy: self.policies.find(n, request.policy)?,
+                workflow: self.workflows.find(n, request.workflow)?,
+            })
+        }
+    }
+    let of = Of {
+        policies: ByName::new(r, estate.policies.iter().map(|p| p.id)),
+        workflows: ByName::new(r, estate.workflows.iter().map(|w| w.id)),
+        approvals: &estate.pools.approvals,
+    };
+    r.each(&estate.requests, threads, &of)
 }
 
 /// Each identity's owner and manager.

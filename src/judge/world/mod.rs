@@ -41,8 +41,8 @@ type Taken = Fast<(Key, Key), Instant>;
 /// By the one who lends and the one who decides: from when until when.
 type Lent = Fast<(Key, Key), Vec<(Instant, Option<Instant>)>>;
 
-/// From how many grants on it pays to work on two things at once.
-const MANY: usize = 50_000;
+/// From how many rows on it pays to work on them with several threads; in tests always.
+const MANY: usize = if cfg!(test) { 1 } else { 50_000 };
 
 /// The estate with its names resolved.
 #[derive(Debug)]
@@ -97,7 +97,13 @@ pub struct World {
 impl World {
     /// Resolves every name and builds the indexes.
     #[must_use]
-    pub fn new(mut estate: Estate, settings: &Settings) -> Self {
+    pub fn new(estate: Estate, settings: &Settings) -> Self {
+        Self::with_threads(estate, settings, 1)
+    }
+
+    /// As [`World::new`], on this many threads where there is much to resolve. The world is the same with any number.
+    #[must_use]
+    pub fn with_threads(mut estate: Estate, settings: &Settings, threads: usize) -> Self {
         let text = std::mem::take(&mut estate.names);
         let catalogue = build::catalogue(&text, &estate);
         let r = &mut Resolver::new(text, &estate, &catalogue);
@@ -106,11 +112,11 @@ impl World {
         let closures = Closures::new(&includes);
         let systems = build::Systems::new(r, &estate);
         let steps = build::steps(r, &estate);
-        let held = build::held(r, &estate);
-        let beneficiaries: Vec<Key> = estate.pools.beneficiaries.iter().map(|b| r.person(*b)).collect();
-        let items = build::items(r, &estate);
-        let approvals = build::approvals(r, &estate);
-        let asked = build::asked(r, &estate);
+        let held = build::held(r, &estate, threads);
+        let beneficiaries = build::beneficiaries(r, &estate, threads);
+        let items = build::items(r, &estate, threads);
+        let approvals = build::approvals(r, &estate, threads);
+        let asked = build::asked(r, &estate, threads);
         let relations = build::relations(r, &estate);
         let workflow_owners = estate.workflows.iter().map(|w| w.owner.map(|p| r.person(p))).collect();
         let policies = build::policies(r, &estate);
@@ -126,14 +132,14 @@ impl World {
         // No name is resolved from here on: what was asked for and what is held are looked at side by side.
         let keys = r.people.len();
         let (e, names) = (&estate, &r.text);
-        let (many, unsorted) = (e.grants.len() > MANY, held);
+        let (aside, unsorted) = (threads > 1 && e.grants.len() > MANY, held);
         let for_asked = || {
             (Coverage::new(e, &beneficiaries, &items, keys), build::taken(e, &asked, &beneficiaries, &items))
         };
         let for_held =
             || (Holdings::new(e, names, &unsorted, &steps, keys), build::sorted(&e.grants, &unsorted, keys));
         let ((coverage, taken), (holdings, (grants, held))) = std::thread::scope(|scope| {
-            let aside = many.then(|| scope.spawn(for_asked));
+            let aside = aside.then(|| scope.spawn(for_asked));
             let held = for_held();
             let asked = match aside {
                 Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
@@ -176,6 +182,62 @@ impl World {
             ambiguous,
             accepted_by,
             snapshot_systems,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::{Builder, Locator};
+    use crate::model::parse_line;
+    use proptest::prelude::*;
+
+    /// An estate in which every way to resolve a name comes up: ids, aliases, strangers, names that two hold.
+    fn estate(picks: &[(u8, u8, u8, u8)]) -> Estate {
+        let names = ["a", "A", "al", "b", "shared", "Zoe", " zoe ", "x1", "nobody"];
+        let scopes = ["", "*", "p", "p/*", "p/q", "r"];
+        let mut lines = vec![
+            r#"{"type":"identity","id":"a","aliases":["al","shared"],"accounts":[{"system":"s","account":"x1"}]}"#.to_owned(),
+            r#"{"type":"identity","id":"b","aliases":["Shared"],"accounts":[{"system":"S","account":"x1"}]}"#.to_owned(),
+            r#"{"type":"system","id":"s","aliases":["t"]}"#.to_owned(),
+            r#"{"type":"entitlement","system":"s","id":"e","aliases":["E2"]}"#.to_owned(),
+            r#"{"type":"policy","id":"P"}"#.to_owned(),
+        ];
+        let name = |n: u8| names[usize::from(n) % names.len()];
+        for (i, &(n, m, s, e)) in picks.iter().enumerate() {
+            let system = ["s", "T", "u"][usize::from(s) % 3];
+            let right = ["e", "e2", "f", "F"][usize::from(e) % 4];
+            let scope = scopes[usize::from(n ^ e) % scopes.len()];
+            lines.push(format!(
+                r#"{{"type":"grant","system":"{system}","account":"{}","entitlement":"{right}","scope":"{i}{scope}"}}"#,
+                name(n)
+            ));
+            lines.push(format!(
+                r#"{{"type":"request","source":"j","id":"{i}","state":"approved","beneficiaries":["{}"],"requester":"{}","policy":"p",
+                   "access":[{{"system":"{system}","entitlement":"{right}","scope":"{scope}"}}],
+                   "approvals":[{{"approver":"{}","decision":"approved"}}]}}"#,
+                name(m), name(n ^ m), name(s)
+            ));
+        }
+        let mut builder = Builder::default();
+        for (i, line) in (0..).zip(&lines) {
+            builder.add(parse_line(line.as_bytes()).unwrap(), Locator(i), line.as_bytes());
+        }
+        builder.finish(&mut |_, _| Ok(())).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn the_number_of_threads_makes_no_difference(
+            picks in prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..40),
+            threads in 2..6usize,
+        ) {
+            let said = |threads| {
+                let w = World::with_threads(estate(&picks), &Settings::default(), threads);
+                format!("{:?}", (&w.held, &w.asked, &w.beneficiaries, &w.items, &w.approvals, &w.coverage, &w.holdings, &w.estate.grants))
+            };
+            prop_assert_eq!(said(1), said(threads));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! All namespaces of an estate: asked for a name, each gives the key it stands for.
 
+use super::coverage::approved_scope;
 use super::people::Links;
-use super::{Estate, Fast, Key, Namespace, Sym, normal};
+use super::{Estate, Fast, Key, MANY, Namespace, Sym, normal};
 use crate::judge::estate::Interner;
 
 /// Turns names into keys while a world is built. Names no catalogue knows get their keys as they are met.
@@ -54,7 +55,25 @@ impl Resolver {
                 r.entitlements.claim(&mut r.text, system.number(), key, *name);
             }
         }
+        r.ask(estate);
         r
+    }
+
+    /// Asks for all that the catalogue knows, so that it is known from here on.
+    fn ask(&mut self, estate: &Estate) {
+        let aliases = &estate.pools.names;
+        for i in &estate.identities {
+            for name in [i.id].iter().chain(i.aliases.within(aliases)) {
+                self.person(*name);
+                self.norm(*name);
+            }
+        }
+        for e in &estate.entitlements {
+            let system = self.system(e.system);
+            for name in [e.id].iter().chain(e.aliases.within(aliases)) {
+                self.right(system, *name);
+            }
+        }
     }
 
     pub(super) fn norm(&mut self, name: Sym) -> Sym {
@@ -111,6 +130,117 @@ impl Resolver {
     }
 }
 
+/// Turns names into keys: `None` where it is not known yet what a name means.
+pub(super) trait Naming {
+    /// The normal form of a name.
+    fn norm(&mut self, name: Sym) -> Option<Sym>;
+    /// A person.
+    fn person(&mut self, name: Sym) -> Option<Key>;
+    /// A system.
+    fn system(&mut self, name: Sym) -> Option<Key>;
+    /// An entitlement of a system; none when either is ambiguous.
+    fn right(&mut self, system: Key, name: Sym) -> Option<Option<Key>>;
+    /// Who holds an account.
+    fn subject(&mut self, system: Key, account: Sym, form: Sym) -> Option<Key>;
+    /// A scope as an approval means it; none where it covers everything.
+    fn approved_scope(&mut self, scope: Sym) -> Option<Option<Sym>>;
+}
+
+/// Finds out what every name means.
+impl Naming for Resolver {
+    fn norm(&mut self, name: Sym) -> Option<Sym> {
+        Some(Self::norm(self, name))
+    }
+    fn person(&mut self, name: Sym) -> Option<Key> {
+        Some(Self::person(self, name))
+    }
+    fn system(&mut self, name: Sym) -> Option<Key> {
+        Some(Self::system(self, name))
+    }
+    fn right(&mut self, system: Key, name: Sym) -> Option<Option<Key>> {
+        Some(Self::right(self, system, name))
+    }
+    fn subject(&mut self, system: Key, account: Sym, form: Sym) -> Option<Key> {
+        Some(Self::subject(self, system, account, form))
+    }
+    fn approved_scope(&mut self, scope: Sym) -> Option<Option<Sym>> {
+        let whole = self.text.get(scope);
+        let Some(meant) = approved_scope(whole) else { return Some(None) };
+        if meant.len() == whole.len() {
+            return Some(Some(scope));
+        }
+        let meant = meant.to_owned();
+        Some(Some(self.text.intern(&meant)))
+    }
+}
+
+/// Tells what is known by now; several threads may ask at a time.
+pub(super) struct Known<'r>(pub(super) &'r Resolver);
+
+impl Naming for Known<'_> {
+    fn norm(&mut self, name: Sym) -> Option<Sym> {
+        self.0.forms.get(name.index()).copied().flatten()
+    }
+    fn person(&mut self, name: Sym) -> Option<Key> {
+        self.0.people.known(0, name)
+    }
+    fn system(&mut self, name: Sym) -> Option<Key> {
+        self.0.systems.known(0, name)
+    }
+    fn right(&mut self, system: Key, name: Sym) -> Option<Option<Key>> {
+        let Some(system) = system.certain() else { return Some(None) };
+        self.0.entitlements.known(system.number(), name).map(Key::certain)
+    }
+    fn subject(&mut self, system: Key, account: Sym, form: Sym) -> Option<Key> {
+        match self.0.links.holder(system, account, form) {
+            Some(Some(holder)) => Some(holder),
+            Some(None) => self.0.people.known_contested(0, form),
+            None => self.person(account),
+        }
+    }
+    fn approved_scope(&mut self, scope: Sym) -> Option<Option<Sym>> {
+        let whole = self.0.text.get(scope);
+        match approved_scope(whole) {
+            None => Some(None),
+            Some(meant) => (meant.len() == whole.len()).then_some(Some(scope)),
+        }
+    }
+}
+
+/// What is made of a row once its names are keys.
+pub(super) trait Name<R>: Sync {
+    /// What it is.
+    type Out: Send;
+    /// Makes it; `None` where a name is not known yet.
+    fn of(&self, names: &mut impl Naming, row: &R) -> Option<Self::Out>;
+}
+
+impl Resolver {
+    /// Resolves what each row names: what is known by now on all threads, then what is not, one by one. So keys are given in
+    /// the order of the rows, with any number of threads.
+    pub(super) fn each<R: Sync, N: Name<R>>(&mut self, rows: &[R], threads: usize, name: &N) -> Vec<N::Out> {
+        let known = |rows: &[R]| -> Vec<Option<N::Out>> {
+            let mut known = Known(self);
+            rows.iter().map(|row| name.of(&mut known, row)).collect()
+        };
+        let mut parts = vec![];
+        let share = if rows.len() < MANY { rows.len() } else { rows.len().div_ceil(threads.max(1)) };
+        std::thread::scope(|scope| {
+            let mut shares = rows.chunks(share.max(1));
+            let first = shares.next();
+            let others: Vec<_> = shares.map(|rows| scope.spawn(|| known(rows))).collect();
+            parts.extend(first.map(known));
+            let joined = others.into_iter().map(|part| part.join());
+            parts.extend(joined.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))));
+        });
+        let mut all = Vec::with_capacity(rows.len());
+        for (known, row) in parts.into_iter().flatten().zip(rows) {
+            all.extend(known.or_else(|| name.of(self, row)));
+        }
+        all
+    }
+}
+
 /// Finds a row by an exact id, else by the normal form when only one row has it.
 pub(super) struct ByName {
     exact: Fast<Sym, u32>,
@@ -127,8 +257,12 @@ impl ByName {
         by
     }
 
-    pub(super) fn find(&self, r: &mut Resolver, id: Option<Sym>) -> Option<u32> {
-        let id = id?;
-        self.exact.get(&id).copied().or_else(|| self.norm.get(&r.norm(id)).copied().flatten())
+    /// The row of an id, if there is one; `None` where the normal form of the id is not known yet.
+    pub(super) fn find(&self, names: &mut impl Naming, id: Option<Sym>) -> Option<Option<u32>> {
+        let Some(id) = id else { return Some(None) };
+        match self.exact.get(&id) {
+            Some(row) => Some(Some(*row)),
+            None => Some(self.norm.get(&names.norm(id)?).copied().flatten()),
+        }
     }
 }
