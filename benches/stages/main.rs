@@ -2,7 +2,7 @@
 //! time, beside what merely parsing the same file costs.
 //!
 //! ```sh
-//! cargo bench --bench stages -- ESTATE.jsonl [THREADS]
+//! cargo bench --bench stages -- ESTATE.jsonl [THREADS [--parse-only]]
 //! ```
 //!
 //! The yardstick is the least that anybody could do who wants to know what the file says: every line parsed by serde_json
@@ -55,6 +55,9 @@ fn main() {
     let controls = Controls::embedded(&names).unwrap();
 
     let (lines, yardstick) = timed("yardstick: parse only", || yardstick::parse(Path::new(file), threads));
+    if arguments.iter().any(|a| a == "--parse-only") {
+        return;
+    }
     let whole = Tick::now();
     let options = Options { threads, rejects: None, now, progress: &|_| {} };
     let (taken, _) = timed("read", || intake::read(&[Source::File(file.into())], options).unwrap());
