@@ -317,3 +317,39 @@ fn of_others(world: &World, mut others: Vec<Hit>) -> Vec<Run> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_sorted_in_parts_is_sorted() {
+        let numbers: Vec<u32> = (0u32..50_000).map(|n| n.wrapping_mul(2_654_435_761) >> 12).collect();
+        let mut expected = numbers.clone();
+        expected.sort_unstable();
+        for threads in [0, 1, 2, 3, 400] {
+            let mut sorted = numbers.clone();
+            sort(&mut sorted, threads);
+            assert_eq!(sorted, expected, "{threads}");
+        }
+    }
+
+    #[test]
+    fn a_risk_is_told_apart_from_all_checks() {
+        for risk in RISKS {
+            let mut fired = Fired::none(risk);
+            assert_eq!(fired.parts().0, 0);
+            (0..62).for_each(|check| fired.add(check));
+            let (checks, place) = fired.parts();
+            assert_eq!((checks.count_ones(), RISKS[place]), (62, risk));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_beginning_of_a_text_never_contradicts_the_text(a in "[a\u{0}é]{0,10}", b in "[a\u{0}é]{0,10}") {
+            prop_assert!(beginning(&a).cmp(&beginning(&b)).is_le() || a > b);
+        }
+    }
+}

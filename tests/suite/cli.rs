@@ -73,6 +73,14 @@ fn findings_go_to_standard_output_and_nothing_else_does() {
     assert!(table.contains("ghost") && !table.contains('\u{1b}'), "{table}");
     let (json, _) = desk.ends(0, &["reconcile", "--records", "r.jsonl", "--now", NOW, "--format", "json"]);
     assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&json).unwrap().len(), 2);
+    let (short, _) =
+        desk.ends(0, &["reconcile", "--records", "r.jsonl", "--now", NOW, "--format", "compact"]);
+    let ids = |lines: &str| -> Vec<String> {
+        let finding = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        lines.lines().map(|line| finding(line)["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&short), ids(&out), "{short}");
+    assert!(short.len() < out.len() / 3, "{short}");
     let (ocsf, _) = desk.ends(0, &["reconcile", "--records", "r.jsonl", "--now", NOW, "--format", "ocsf"]);
     assert!(ocsf.lines().all(|l| l.contains("\"class_uid\":2008")), "{ocsf}");
 }
