@@ -22,7 +22,7 @@ use counterfoil::controls::Controls;
 use counterfoil::intake::{self, Options, Source};
 use counterfoil::judge::{Settings, World, checks, judge};
 use counterfoil::model::Instant;
-use counterfoil::report::write_line;
+use counterfoil::report::{Lines, write_compact};
 
 /// Processor time of this process so far, in seconds; 0 where there is no `/proc`.
 fn processor() -> f64 {
@@ -64,28 +64,59 @@ fn main() {
     assert_eq!(taken.records, lines);
     let (world, _) = timed("resolve", || World::with_threads(taken.estate, &settings, threads));
     let (judgement, _) = timed("judge", || judge(&world, &settings, now, threads, &|_| {}));
-    let (bytes, _) = timed("write, to nowhere", || {
-        let share = judgement.len().div_ceil(threads).max(1);
-        let render = |from: usize| {
-            let (mut buffer, mut bytes) = (vec![], 0);
-            for place in from..(from + share).min(judgement.len()) {
-                buffer.clear();
-                write_line(&judgement.finding(place, &controls).unwrap(), &mut buffer).unwrap();
-                bytes += buffer.len();
-            }
-            bytes
-        };
-        std::thread::scope(|scope| {
-            let parts: Vec<_> =
-                (0..judgement.len()).step_by(share).map(|from| scope.spawn(move || render(from))).collect();
-            parts.into_iter().map(|part| part.join().unwrap()).sum::<usize>()
+    let (long, writing) = timed("write jsonl, to nowhere", || {
+        written(judgement.len(), threads, || {
+            let (mut teller, mut lines) = (judgement.teller(&controls), Lines::default());
+            move |place, out: &mut Vec<u8>| lines.write(teller.tell(place).unwrap(), out)
         })
     });
     let whole = whole.elapsed().as_secs_f64();
+    let (short, shorter) = timed("write compact, to nowhere", || {
+        written(judgement.len(), threads, || {
+            let mut teller = judgement.outliner();
+            move |place, out: &mut Vec<u8>| write_compact(teller.tell(place).unwrap(), out)
+        })
+    });
     println!(
-        "{} findings, {} MB; all of it {whole:.2} s, {:.2} times the yardstick",
+        "{} findings, {} MB as jsonl, {} MB as compact",
         judgement.len(),
-        bytes / 1_000_000,
-        whole / yardstick
+        long / 1_000_000,
+        short / 1_000_000
     );
+    println!(
+        "all of it: {whole:.2} s with jsonl, {:.2} times the yardstick; {:.2} s with compact, {:.2} times",
+        whole / yardstick,
+        whole - writing + shorter,
+        (whole - writing + shorter) / yardstick
+    );
+}
+
+/// How many bytes come of all findings, rendered by this many threads, each with a renderer of its own.
+fn written<R: FnMut(usize, &mut Vec<u8>)>(
+    all: usize,
+    threads: usize,
+    renderer: impl Fn() -> R + Sync,
+) -> usize {
+    let share = all.div_ceil(threads).max(1);
+    let render = |from: usize| {
+        let (mut render, mut buffer, mut bytes) = (renderer(), vec![], 0);
+        for place in from..(from + share).min(all) {
+            buffer.clear();
+            render(place, &mut buffer);
+            bytes += buffer.len();
+        }
+        bytes
+    };
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..all)
+            .step_by(share)
+            .map(|from| {
+                scope.spawn({
+                    let render = &render;
+                    move || render(from)
+                })
+            })
+            .collect();
+        parts.into_iter().map(|part| part.join().unwrap()).sum()
+    })
 }
