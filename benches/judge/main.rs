@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use counterfoil::controls::Controls;
 use counterfoil::intake::{Taken, read_text};
-use counterfoil::judge::{Judgement, Settings, World, checks, judge};
+use counterfoil::judge::{Decide, Judgement, Settings, World, checks, judge};
+use counterfoil::model::finding::Verdict;
 use counterfoil::model::{Instant, parse_line};
 use counterfoil::report::{Format, Head, Options, Summary, writer};
-use criterion::{BatchSize, Criterion, Throughput};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
 
 /// Grants of the estate, unless `GRANTS` says another number.
 const GRANTS: u64 = 20_000;
@@ -73,6 +75,7 @@ fn benches(criterion: &mut Criterion, grants: u64) {
     });
 
     let judgement = judge(&world, &settings, now(), 1, &|_| {});
+    look_up(&mut group, &judgement);
     let findings = judgement.findings(&()).count() as u64;
     group.throughput(Throughput::Elements(findings));
     for format in Format::ALL {
@@ -87,6 +90,27 @@ fn benches(criterion: &mut Criterion, grants: u64) {
         });
     });
     group.finish();
+}
+
+/// Is this grant justified now? Each grant of the estate is asked for once, in an order that has nothing to do with where it
+/// is kept, and as often a grant that nobody holds.
+fn look_up(group: &mut BenchmarkGroup<'_, WallTime>, judgement: &Judgement<'_>) {
+    let decide = Decide::new(judgement);
+    let mut asked: Vec<_> = judgement.verdicts().enumerate().collect();
+    asked.sort_by_key(|(number, _)| (*number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    group.throughput(Throughput::Elements(asked.len() as u64));
+    let ask = |entitlement: Option<&str>| {
+        let known = |v: &Verdict<'_>| {
+            let entitlement = entitlement.unwrap_or(&v.entitlement);
+            decide
+                .ask(&v.system, &v.account, entitlement, v.scope.as_deref(), now())
+                .is_some_and(|a| a.stands)
+        };
+        asked.iter().filter(|(_, v)| known(black_box(v))).count()
+    };
+    group.bench_function("look up", |b| b.iter(|| ask(None)));
+    group.bench_function("look up what nobody holds", |b| b.iter(|| ask(Some("role-none"))));
+    group.bench_function("index for looking up", |b| b.iter_with_large_drop(|| Decide::new(judgement)));
 }
 
 fn main() {

@@ -24,6 +24,7 @@
 
 mod case;
 pub mod checks;
+mod decide;
 mod estate;
 mod judgement;
 mod names;
@@ -37,6 +38,7 @@ mod upkeep;
 mod weigh;
 mod world;
 
+pub use decide::{Answer, Decide};
 pub use estate::{Builder, Estate, Fetch, Locator, TieError};
 pub use judgement::{Judgement, judge};
 pub use present::ControlSource;
