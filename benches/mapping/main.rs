@@ -7,10 +7,11 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use counterfoil::connect::pull::{pull_fetched_on, pull_files_on};
 use counterfoil::connect::transport::{Fetched, Writer};
-use counterfoil::connect::{Catalog, Connector, PullOptions, PullSummary, Settings, pull_fetched, pull_files};
+use counterfoil::connect::{Catalog, Connector, PullOptions, PullSummary, Settings};
 use criterion::{Criterion, Throughput};
-use rows::{CASES, Case};
+use rows::{CASES, Case, FLAT_MANIFEST, FLAT_MAP};
 use serde_json::Value;
 
 /// Rows of each case, unless `ROWS` says another number.
@@ -61,14 +62,19 @@ impl<'c> Ready<'c> {
             Ok(())
         };
         let (connector, settings) = (self.connector, &self.settings);
-        let _ = threads;
         must(match self.case.step {
-            None => pull_files(
-                connector, settings, &options, std::slice::from_ref(&self.file), &mut sink, &mut |_| {},
+            None => pull_files_on(
+                threads,
+                connector,
+                settings,
+                &options,
+                std::slice::from_ref(&self.file),
+                &mut sink,
+                &mut |_| {},
             ),
             Some(step) => {
                 let fetched = self.fetched(step);
-                pull_fetched(connector, settings, &options, fetched, &mut sink, &mut |_| {})
+                pull_fetched_on(threads, connector, settings, &options, fetched, &mut sink, &mut |_| {})
             }
         })
     }
@@ -87,8 +93,13 @@ impl<'c> Ready<'c> {
 
 fn main() {
     let rows = std::env::var("ROWS").map_or(ROWS, |number| must(number.parse()));
-    let catalog = must(Catalog::load(None));
     let folder = must(tempfile::tempdir());
+    let flat = folder.path().join("connectors/flat");
+    must(std::fs::create_dir_all(&flat));
+    must(std::fs::write(flat.join("manifest.toml"), FLAT_MANIFEST));
+    must(std::fs::write(flat.join("map.jq"), FLAT_MAP));
+    must(std::fs::write(flat.join("README.md"), "# Flat\n"));
+    let catalog = must(Catalog::load(Some(&folder.path().join("connectors"))));
     let ready: Vec<Ready<'_>> =
         CASES.iter().map(|case| Ready::new(case, &catalog, folder.path(), rows)).collect();
     if std::env::args().any(|argument| argument == "processor") {
@@ -98,7 +109,10 @@ fn main() {
     for ready in &ready {
         let mut group = criterion.benchmark_group(ready.case.connector);
         let records = ready.pull(1).records;
-        group.sample_size(10).measurement_time(Duration::from_secs(5)).throughput(Throughput::Elements(records));
+        group
+            .sample_size(10)
+            .measurement_time(Duration::from_secs(5))
+            .throughput(Throughput::Elements(records));
         for threads in [1, 2] {
             group.bench_function(format!("{records} records, threads: {threads}"), |b| {
                 b.iter(|| ready.pull(threads));

@@ -16,8 +16,43 @@ pub struct Case {
     pub row: fn(u64) -> String,
 }
 
+/// What a map costs that has next to nothing to do: the engine around it.
+pub const FLAT_MAP: &str =
+    r#"{type: "grant", system: $settings.system, account: .user, entitlement: .role, granted_at: .since}"#;
+
+/// The manifest of [`FLAT_MAP`].
+pub const FLAT_MANIFEST: &str = r#"
+    name = "flat"
+    title = "Flat rows"
+    summary = "For measuring."
+    provides = ["grant"]
+
+    [[shape]]
+    name = "lines"
+    formats = ["jsonl"]
+
+    [[setting]]
+    name = "system"
+    type = "string"
+    doc = "The system."
+"#;
+
 /// All of them.
 pub const CASES: &[Case] = &[
+    Case {
+        connector: "flat",
+        settings: r#"system = "billing""#,
+        ending: "jsonl",
+        head: "",
+        step: None,
+        row: |n| {
+            format!(
+                r#"{{"user":"user{n}","role":"role-{}","since":"2025-0{}-11T08:00:00Z"}}"#,
+                n % 50,
+                n % 9 + 1
+            )
+        },
+    },
     Case {
         connector: "csv",
         settings: r#"
@@ -28,7 +63,9 @@ pub const CASES: &[Case] = &[
         ending: "csv",
         head: "Login,Role,Since,Last seen\n",
         step: None,
-        row: |n| format!("user{n},role-{},2025-0{}-11T08:00:00Z,2026-05-1{}T10:00:00Z", n % 50, n % 9 + 1, n % 9),
+        row: |n| {
+            format!("user{n},role-{},2025-0{}-11T08:00:00Z,2026-05-1{}T10:00:00Z", n % 50, n % 9 + 1, n % 9)
+        },
     },
     Case {
         connector: "directory",

@@ -68,8 +68,8 @@ impl Feed {
     }
 
     /// The place of a row.
-    pub fn place(&self, row: &Row) -> Place {
-        Place { line: row.line, ..Place::file(self.shown()).at_row(row.number) }
+    pub fn place(&self, number: u64, line: Option<u64>) -> Place {
+        Place { line, ..Place::file(self.shown()).at_row(number) }
     }
 
     /// The number of rows at which the product cuts off what it exports.

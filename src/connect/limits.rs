@@ -80,6 +80,9 @@ pub const MAX_CACHED_PATTERNS: usize = 256;
 /// takes several times its bytes.
 pub const MAX_WORKER_KIB: u64 = 2 << 20;
 
+/// Threads that map the rows of one pull: 16. More wait for the one that reads.
+pub const MAX_MAP_THREADS: usize = 16;
+
 /// Seconds a map from disk may take over one row.
 pub const WORKER_ROW_SECONDS: u64 = 60;
 

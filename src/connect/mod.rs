@@ -13,9 +13,10 @@
 //! - [`map`]: jq with a few functions of our own; [`dates`] reads times. Where rows need what rows of another table say,
 //!   it runs twice ([`map::Links`]); of what a log says a million times only the latest is kept (`latest.rs`).
 //! - [`inherit`]: what is held through groups and roles, from who holds them and what they include.
-//! - [`pull`]: puts it together.
+//! - [`pull`]: puts it together; rows are mapped on several threads (`crew.rs`, `mapped.rs`), and come out in their order.
 
 pub mod catalog;
+mod crew;
 pub mod dates;
 pub mod decode;
 pub mod error;
@@ -26,6 +27,7 @@ mod latest;
 pub mod limits;
 pub mod manifest;
 pub mod map;
+mod mapped;
 mod merge;
 mod outcome;
 pub mod pull;

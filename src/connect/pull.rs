@@ -1,17 +1,19 @@
 //! One pull: files in, records out, and the end mark that says whether this was all.
 
 use super::catalog::Connector;
-use super::decode::{self, Row, archive};
+use super::crew::in_order;
+use super::decode::{self, archive};
 use super::error::PullError;
 use super::feed::{self, Feed};
 use super::inherit::Inherit;
 use super::latest::Latest;
-use super::limits::{MAX_LISTED_REJECTS, MAX_RECORDS_PER_ROW};
-use super::map::{Links, is_link, sha256};
+use super::limits::MAX_LISTED_REJECTS;
+use super::map::Links;
+use super::mapped::{Done, Item, Linked, Work, items};
 use super::merge::Held;
-use super::outcome::{Outcome, RowStamp};
+use super::outcome::Outcome;
 use super::record::{self, Stamp};
-use super::runner::{About, Runner};
+use super::runner::{About, Runner, threads};
 use super::settings::Settings;
 pub use super::told::{Progress, PullOptions, PullSummary};
 use super::transport::Fetched;
@@ -37,7 +39,25 @@ pub fn pull_files(
     sink: &mut dyn FnMut(&str) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PullSummary, PullError> {
-    pull_inputs(connector, settings, options, files, Vec::new(), sink, progress)
+    pull_files_on(threads(), connector, settings, options, files, sink, progress)
+}
+
+/// The same with so many threads to map rows; 0 and 1 map them on the thread that reads them. What is handed on does not
+/// depend on the number.
+///
+/// # Errors
+/// As [`pull_files`].
+pub fn pull_files_on(
+    threads: usize,
+    connector: &Connector,
+    settings: &Settings,
+    options: &PullOptions,
+    files: &[PathBuf],
+    sink: &mut dyn FnMut(&str) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PullSummary, PullError> {
+    let call = Call { connector, settings, options, threads };
+    call.inputs(files, Vec::new(), sink, progress)
 }
 
 /// The same of what a program printed into a file. `reasons` are why that is not all.
@@ -53,18 +73,11 @@ pub fn pull_printed(
     sink: &mut dyn FnMut(&str) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PullSummary, PullError> {
-    pull_inputs(connector, settings, options, &[file.to_owned()], reasons, sink, progress)
+    let call = Call { connector, settings, options, threads: threads() };
+    call.inputs(&[file.to_owned()], reasons, sink, progress)
 }
 
-fn pull_inputs(
-    connector: &Connector,
-    settings: &Settings,
-    options: &PullOptions,
-    files: &[PathBuf],
-    reasons: Vec<String>,
-    sink: &mut dyn FnMut(&str) -> io::Result<()>,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<PullSummary, PullError> {
+fn feeds(connector: &Connector, settings: &Settings, files: &[PathBuf]) -> Result<Vec<Feed>, PullError> {
     let manifest = &connector.manifest;
     if manifest.shapes.is_empty() {
         return Err(PullError::Setting(format!(
@@ -81,7 +94,7 @@ fn pull_inputs(
             feeds.push(Feed::File(Box::new(feed::File { input, recognised, shape })));
         }
     }
-    pull_feeds(connector, settings, options, feeds, reasons, sink, progress)
+    Ok(feeds)
 }
 
 /// The same of what transports set aside. `reasons` are why that is not all.
@@ -96,58 +109,97 @@ pub fn pull_fetched(
     sink: &mut dyn FnMut(&str) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PullSummary, PullError> {
-    let feeds = fetched.batches.into_iter().map(Feed::Batch).collect();
-    pull_feeds(connector, settings, options, feeds, fetched.reasons, sink, progress)
+    pull_fetched_on(threads(), connector, settings, options, fetched, sink, progress)
 }
 
-fn pull_feeds(
+/// The same with so many threads to map rows, as [`pull_files_on`].
+///
+/// # Errors
+/// As [`pull_files`].
+pub fn pull_fetched_on(
+    threads: usize,
     connector: &Connector,
     settings: &Settings,
     options: &PullOptions,
-    feeds: Vec<Feed>,
-    reasons: Vec<String>,
+    fetched: Fetched,
     sink: &mut dyn FnMut(&str) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<PullSummary, PullError> {
-    if !super::dates::is_rfc3339(&options.taken_at) {
-        return Err(PullError::Setting(format!(
-            "`taken-at` is `{}`: expected an RFC 3339 time with an offset",
-            options.taken_at
-        )));
+    let feeds = fetched.batches.into_iter().map(Feed::Batch).collect();
+    let call = Call { connector, settings, options, threads };
+    call.feeds(feeds, fetched.reasons, sink, progress)
+}
+
+/// What a pull is made of, whatever its rows come from.
+#[derive(Clone, Copy)]
+struct Call<'c> {
+    connector: &'c Connector,
+    settings: &'c Settings,
+    options: &'c PullOptions,
+    threads: usize,
+}
+
+impl Call<'_> {
+    fn inputs(
+        self,
+        files: &[PathBuf],
+        reasons: Vec<String>,
+        sink: &mut dyn FnMut(&str) -> io::Result<()>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<PullSummary, PullError> {
+        let feeds = feeds(self.connector, self.settings, files)?;
+        self.feeds(feeds, reasons, sink, progress)
     }
-    let runner = Runner::new(connector, options).map_err(PullError::Connector)?;
-    let mut pull = Pull {
-        connector,
-        options,
-        stamp: Stamp { source: options.source.clone(), taken_at: options.taken_at.clone() },
-        runner,
-        held: Held::new(&connector.manifest.merge),
-        inherit: connector.manifest.inherit.then(Inherit::default),
-        bad: BTreeSet::new(),
-        current: 0,
-        systems: BTreeSet::new(),
-        provides: connector.provides(settings),
-        brought_end: false,
-        provisos: Vec::new(),
-        seen: BTreeSet::new(),
-        summary: PullSummary::default(),
-        sink,
-    };
-    reasons.into_iter().for_each(|reason| pull.reason(reason));
-    if !connector.manifest.joins.is_empty() {
-        let mut links = (Links::new(&connector.manifest.joins), Latest::default());
-        for (number, feed) in feeds.iter().enumerate() {
-            pull.link(number, feed, settings, &mut links, progress)?;
+
+    fn feeds(
+        self,
+        feeds: Vec<Feed>,
+        reasons: Vec<String>,
+        sink: &mut dyn FnMut(&str) -> io::Result<()>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<PullSummary, PullError> {
+        let Self { connector, settings, options, threads } = self;
+        if !super::dates::is_rfc3339(&options.taken_at) {
+            return Err(PullError::Setting(format!(
+                "`taken-at` is `{}`: expected an RFC 3339 time with an offset",
+                options.taken_at
+            )));
         }
-        let (mut links, latest) = links;
-        latest.add_to(&mut links).map_err(PullError::Connector)?;
-        pull.runner.join(&links.joined()).map_err(PullError::Connector)?;
+        let runner = Runner::new(connector, options).map_err(PullError::Connector)?;
+        let mut pull = Pull {
+            connector,
+            options,
+            stamp: Stamp { source: options.source.clone(), taken_at: options.taken_at.clone() },
+            runner,
+            threads,
+            held: Held::new(&connector.manifest.merge),
+            inherit: connector.manifest.inherit.then(Inherit::default),
+            bad: BTreeSet::new(),
+            current: 0,
+            systems: BTreeSet::new(),
+            provides: connector.provides(settings),
+            brought_end: false,
+            provisos: Vec::new(),
+            seen: BTreeSet::new(),
+            summary: PullSummary::default(),
+            sink,
+        };
+        reasons.into_iter().for_each(|reason| pull.reason(reason));
+        if !connector.manifest.joins.is_empty() {
+            let mut links = (Links::new(&connector.manifest.joins), Latest::default());
+            for (number, feed) in feeds.iter().enumerate() {
+                pull.link(number, feed, settings, &mut links, progress)?;
+            }
+            let (mut links, latest) = links;
+            latest.add_to(&mut links).map_err(PullError::Connector)?;
+            pull.runner.join(&links.joined()).map_err(PullError::Connector)?;
+        }
+        for (number, feed) in feeds.iter().enumerate() {
+            pull.current = number;
+            pull.input(feed, settings, progress)?;
+        }
+        pull.finish(progress)
     }
-    for (number, feed) in feeds.iter().enumerate() {
-        pull.current = number;
-        pull.input(feed, settings, progress)?;
-    }
-    pull.finish(progress)
 }
 
 /// The state of a pull.
@@ -156,6 +208,8 @@ struct Pull<'p> {
     options: &'p PullOptions,
     stamp: Stamp,
     runner: Runner,
+    /// Threads to map rows on.
+    threads: usize,
     held: Held,
     /// What is held through others, where the connector says so.
     inherit: Option<Inherit>,
@@ -190,26 +244,34 @@ impl Pull<'_> {
         let all = Value::Object(settings.as_object().clone());
         let about = About::new(&all, feed, self.options);
         runner.open(&about).map_err(PullError::Connector)?;
+        let stamp = self.stamp.clone();
+        let work = Work { runner: &runner, stamp: &stamp, joins: true, base: feed.base() };
+        let lanes = runner.lanes(self.threads);
         let mut rows = 0;
-        feed.rows(settings, &mut |row, at| {
+        let mut take = |done: Done<Linked>| {
             rows += 1;
             if rows % REPORT_EVERY == 1 {
                 let (bytes, size) = feed.bytes();
                 progress(Progress { file: feed.shown(), bytes, size, rows, records: 0 });
             }
-            let linked = row.and_then(|row| {
-                let place = || feed.place(&row);
-                let mut take = |value: Value| match value.as_object() {
-                    Some(result) if !latest.take(result)? => links.take(result),
-                    _ => Ok(()),
-                };
-                let run = runner.run(&row, at, &mut take);
-                // Without room for the rest, no later row can be trusted either.
-                run.map_err(|message| match links.is_full() || latest.is_full() {
-                    true => PullError::input(place(), message),
-                    false => PullError::row(place(), message),
-                })
-            });
+            let linked = match done {
+                Done::Bad(error) => Err(error),
+                Done::Known => Ok(()),
+                Done::Row { number, line, made: (results, failed) } => {
+                    let mut take = |result: &Map<String, Value>| match latest.take(result)? {
+                        true => Ok(()),
+                        false => links.take(result),
+                    };
+                    let taken = results.iter().try_for_each(&mut take);
+                    let taken = taken.and_then(|()| failed.map_or(Ok(()), Err));
+                    let place = || feed.place(number, line);
+                    // Without room for the rest, no later row can be trusted either.
+                    taken.map_err(|message| match links.is_full() || latest.is_full() {
+                        true => PullError::input(place(), message),
+                        false => PullError::row(place(), message),
+                    })
+                }
+            };
             match linked {
                 Err(error @ PullError::Row { .. }) if self.options.skip_bad_rows => {
                     self.bad.insert((number, rows));
@@ -218,6 +280,9 @@ impl Pull<'_> {
                 }
                 other => other,
             }
+        };
+        in_order(lanes, Item::weight, &|items| work.links(items), &mut take, |give| {
+            items(feed, settings, &BTreeSet::new(), 0, give)
         })?;
         self.runner = runner;
         Ok(())
@@ -236,29 +301,43 @@ impl Pull<'_> {
         settings: &Settings,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), PullError> {
+        let mut runner = std::mem::replace(&mut self.runner, Runner::None);
         let all = Value::Object(settings.as_object().clone());
         let about = About::new(&all, feed, self.options);
-        self.runner.open(&about).map_err(PullError::Connector)?;
-        let mut number = 0;
-        let rows = feed.rows(settings, &mut |row, at| {
-            number += 1;
+        runner.open(&about).map_err(PullError::Connector)?;
+        let stamp = self.stamp.clone();
+        let joins = !self.connector.manifest.joins.is_empty();
+        let work = Work { runner: &runner, stamp: &stamp, joins, base: feed.base() };
+        let bad = std::mem::take(&mut self.bad);
+        let (current, maps, lanes) = (self.current, runner.maps(), runner.lanes(self.threads));
+        let mut take = |done: Done<Result<Vec<Outcome>, String>>| {
             self.summary.rows += 1;
             if self.summary.rows % REPORT_EVERY == 1 {
                 let (bytes, size) = feed.bytes();
                 let (rows, records) = (self.summary.rows, self.summary.records);
                 progress(Progress { file: feed.shown(), bytes, size, rows, records });
             }
-            if self.bad.contains(&(self.current, number)) {
-                return Ok(());
-            }
-            match row.and_then(|row| self.row(feed, &row, at)) {
+            let taken = match done {
+                Done::Known => Ok(()),
+                Done::Bad(error) => Err(error),
+                Done::Row { number, line, made } => self.row(made, maps).map_err(|error| match error {
+                    Taken::Bad(message) => PullError::row(feed.place(number, line), message),
+                    Taken::Lost(error) => error,
+                }),
+            };
+            match taken {
                 Err(error @ PullError::Row { .. }) if self.options.skip_bad_rows => {
                     self.reject(&error);
                     Ok(())
                 }
                 other => other,
             }
+        };
+        let rows = in_order(lanes, Item::weight, &|items| work.outcomes(items), &mut take, |give| {
+            items(feed, settings, &bad, current, give)
         })?;
+        self.bad = bad;
+        self.runner = runner;
         if feed.suspicious_rows() == Some(rows) {
             self.reason(format!(
                 "{} has exactly {rows} rows, the number at which the product cuts an export off",
@@ -268,53 +347,13 @@ impl Pull<'_> {
         Ok(())
     }
 
-    /// Maps one row. Nothing of a bad row is handed on.
-    fn row(&mut self, feed: &Feed, row: &Row, at: &str) -> Result<(), PullError> {
-        let bad = |message: String| PullError::row(feed.place(row), message);
-        let mut results: Vec<Map<String, Value>> = Vec::new();
-        let mut count = 0u64;
-        let joins = !self.connector.manifest.joins.is_empty();
-        let mut take = |value: Value| {
-            count += 1;
-            if count > MAX_RECORDS_PER_ROW {
-                return Err(format!("the map made more than {MAX_RECORDS_PER_ROW} records of one row"));
-            }
-            match value {
-                Value::Object(record) if joins && is_link(&record) => Ok(()),
-                Value::Object(record) => {
-                    results.push(record);
-                    Ok(())
-                }
-                Value::Null => Ok(()),
-                _ => Err("the map made something that is no object".to_owned()),
-            }
-        };
-        self.runner.run(row, at, &mut take).map_err(bad)?;
-        if results.is_empty() {
-            return Ok(());
-        }
-        let digest = sha256(record::canonical(&row.value).as_bytes());
-        let fallback = format!("{}#{}", feed.base(), row.number);
-        let stamp =
-            RowStamp { stamp: &self.stamp, digest: &digest, fallback: &fallback, maps: self.runner.maps() };
-        let mut found = Vec::with_capacity(results.len());
-        for result in results {
-            Outcome::read(result, &stamp, &mut found).map_err(bad)?;
-        }
-        // Parts and edges first: one that is wrong must not leave half of its row handed on.
-        let (parts, others): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|outcome| matches!(outcome, Outcome::Part(_) | Outcome::Edge(_)));
-        for outcome in parts.into_iter().chain(others) {
-            self.take(outcome).map_err(|error| match error {
-                Taken::Bad(message) => bad(message),
-                Taken::Lost(error) => error,
-            })?;
-        }
-        Ok(())
+    /// Takes what one row means.
+    fn row(&mut self, made: Result<Vec<Outcome>, String>, maps: bool) -> Result<(), Taken> {
+        made.map_err(Taken::Bad)?.into_iter().try_for_each(|outcome| self.take(outcome, maps))
     }
 
     /// Takes what one result means.
-    fn take(&mut self, outcome: Outcome) -> Result<(), Taken> {
+    fn take(&mut self, outcome: Outcome, maps: bool) -> Result<(), Taken> {
         match outcome {
             Outcome::Reason(reason) => self.reason(reason),
             // One too many to remember holds as it stands: the pull is then incomplete, never falsely whole.
@@ -341,7 +380,7 @@ impl Pull<'_> {
                 let kind = record.get("type").and_then(Value::as_str).unwrap_or_default();
                 if kind == "snapshot" {
                     self.brought_end = true;
-                } else if !self.runner.maps() && !self.provides.contains(kind) {
+                } else if !maps && !self.provides.contains(kind) {
                     self.provides.insert(kind.to_owned());
                 }
                 if kind == "grant"

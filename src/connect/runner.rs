@@ -4,11 +4,13 @@
 use super::catalog::{Connector, Origin};
 use super::decode::Row;
 use super::feed::Feed;
+use super::limits::MAX_MAP_THREADS;
 use super::manifest::MapKind;
 use super::map::worker::Worker;
 use super::map::{Bindings, Joined, Program};
 use super::pull::PullOptions;
 use serde_json::Value;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Takes each result of a map.
 type Take<'t> = dyn FnMut(Value) -> Result<(), String> + 't;
@@ -20,7 +22,7 @@ pub(super) enum Runner {
     /// In this process.
     Here(Box<Here>),
     /// In a process of its own.
-    Apart(Box<Worker>),
+    Apart(Box<Mutex<Worker>>),
 }
 
 /// A map in this process.
@@ -61,7 +63,7 @@ impl Runner {
         Ok(match (&connector.origin, &options.worker) {
             (Origin::Folder(folder), Some(program)) => {
                 let name = folder.join("map.jq").display().to_string();
-                Self::Apart(Box::new(Worker::start(program, text, &name)?))
+                Self::Apart(Box::new(Mutex::new(Worker::start(program, text, &name)?)))
             }
             _ => {
                 let name = format!("connectors/{}/map.jq", connector.name());
@@ -84,7 +86,7 @@ impl Runner {
                 here.joined = joined.clone();
                 Ok(())
             }
-            Self::Apart(worker) => worker.join(joined),
+            Self::Apart(worker) => held(worker).join(joined),
         }
     }
 
@@ -97,11 +99,56 @@ impl Runner {
                 here.bindings = Some(Bindings::new(settings, shape, file, head, &here.joined, taken_at));
                 Ok(())
             }
-            Self::Apart(worker) => worker.open(settings, shape, file, head, taken_at),
+            Self::Apart(worker) => held(worker).open(settings, shape, file, head, taken_at),
         }
     }
 
-    /// Maps one row.
+    /// How many threads beside the reader can map rows at the same time, of so many that may be used.
+    pub fn lanes(&self, threads: usize) -> usize {
+        match self {
+            _ if threads < 2 => 0,
+            Self::None | Self::Here(_) => threads,
+            // The map has its own process; what is said to it and comes back takes a thread here.
+            Self::Apart(_) => 1,
+        }
+    }
+
+    /// Begins to map some rows, which are then run one after the other.
+    pub fn batch<'i>(&self, rows: impl Iterator<Item = (&'i Row, &'i str)>) -> Batch<'_> {
+        match self {
+            Self::None => Batch::None,
+            Self::Here(here) => Batch::Here(here),
+            Self::Apart(worker) => {
+                let mut worker = held(worker);
+                worker.ask(rows.map(|(row, at)| (&row.value, row.number, at)));
+                Batch::Apart(worker)
+            }
+        }
+    }
+}
+
+/// As many threads as there are processors, within a limit.
+pub(super) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_MAP_THREADS)
+}
+
+/// A process of a map, for as long as one thread speaks to it. Whoever panicked with it takes the pull down.
+fn held(worker: &Mutex<Worker>) -> MutexGuard<'_, Worker> {
+    worker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Rows that are being mapped.
+pub(super) enum Batch<'r> {
+    /// Rows are records.
+    None,
+    /// In this process.
+    Here(&'r Here),
+    /// In a process of its own, which was asked for all of them.
+    Apart(MutexGuard<'r, Worker>),
+}
+
+impl Batch<'_> {
+    /// Maps the next row.
     pub fn run(&mut self, row: &Row, at: &str, take: &mut Take<'_>) -> Result<(), String> {
         match self {
             Self::None => take(row.value.clone()),
@@ -109,7 +156,7 @@ impl Runner {
                 Some(bindings) => here.program.run(&row.value, row.number, at, bindings, take),
                 None => Err("a row came before its file".to_owned()),
             },
-            Self::Apart(worker) => worker.run(&row.value, row.number, at, take),
+            Self::Apart(worker) => worker.answer(take),
         }
     }
 }

@@ -5,15 +5,19 @@
 //! space, and a time-out for each row. What it cannot do anyway (see the module above) it cannot do there either.
 //!
 //! They speak JSON lines. To the child: `{"map","file"}` once, `{"joined"}` when there is something,
-//! `{"settings","shape","file","head","taken_at"}` before each file, `{"row","number","at"}` for each row. From the child: any number of `{"value"}`, then `{"done":true}`; or
-//! `{"error"}`.
+//! `{"settings","shape","file","head","taken_at"}` before each file, `{"row","number","at"}` for each row. From the child: any
+//! number of `{"value"}`, then `{"done":true}`; or `{"error"}`.
+//!
+//! Several rows are asked for at once, so that neither waits for the other after each; the child answers each row as soon as
+//! it is done, so that a limit it meets is met at the row that is at fault. What is said to it is written by a thread of its
+//! own: a child that cannot get rid of its answers reads no requests.
 
 use super::{Bindings, Joined, Program};
 use crate::connect::limits::{MAX_WORKER_KIB, MAX_WORKER_LINE_BYTES, WORKER_ROW_SECONDS};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -27,7 +31,8 @@ const WAITING: usize = 64;
 #[derive(Debug)]
 pub struct Worker {
     child: Child,
-    requests: BufWriter<ChildStdin>,
+    /// Whole lines, written by a thread.
+    requests: SyncSender<Vec<u8>>,
     replies: Receiver<io::Result<String>>,
     name: String,
 }
@@ -46,7 +51,7 @@ impl Worker {
             .stderr(Stdio::null())
             .spawn()
             .map_err(fail)?;
-        let (Some(requests), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(format!("{name}: cannot speak to the process for the map"));
         };
         let (sender, replies) = sync_channel(WAITING);
@@ -55,8 +60,14 @@ impl Worker {
             .name("map-replies".into())
             .spawn(move || read_replies(output, &sender))
             .map_err(fail)?;
-        let mut worker = Self { child, requests: BufWriter::new(requests), replies, name: name.to_owned() };
-        worker.send(&json!({ "map": map, "file": name }))?;
+        // Ends with the worker, or with the child: then nothing can be written any more.
+        let (requests, lines) = sync_channel::<Vec<u8>>(1);
+        std::thread::Builder::new()
+            .name("map-requests".into())
+            .spawn(move || while lines.recv().is_ok_and(|lines| input.write_all(&lines).is_ok()) {})
+            .map_err(fail)?;
+        let mut worker = Self { child, requests, replies, name: name.to_owned() };
+        worker.send(&json!({ "map": map, "file": name }));
         worker.replies("compiling", &mut |_| Ok(()))?;
         Ok(worker)
     }
@@ -66,7 +77,7 @@ impl Worker {
     /// # Errors
     /// The child has ended.
     pub fn join(&mut self, joined: &Joined) -> Result<(), String> {
-        self.send(&json!({ "joined": joined.to_json()? }))?;
+        self.send(&json!({ "joined": joined.to_json()? }));
         self.replies("what rows say to each other", &mut |_| Ok(()))
     }
 
@@ -84,29 +95,32 @@ impl Worker {
     ) -> Result<(), String> {
         let request =
             json!({ "settings": settings, "shape": shape, "file": file, "head": head, "taken_at": taken_at });
-        self.send(&request)?;
+        self.send(&request);
         self.replies("a file", &mut |_| Ok(()))
     }
 
-    /// Runs the map on one row and hands on each result.
+    /// Asks for some rows. Each is to be answered with [`Self::answer`], in this order, before anything else is said.
+    pub fn ask<'v>(&mut self, rows: impl Iterator<Item = (&'v Value, u64, &'v str)>) {
+        let mut lines = Vec::new();
+        for (row, number, at) in rows {
+            write_line(&mut lines, &json!({ "row": row, "number": number, "at": at }));
+        }
+        // Nobody to write it to: the child has ended, which the answer will say.
+        let _ = self.requests.send(lines);
+    }
+
+    /// Hands on each result of the next row that was asked for.
     ///
     /// # Errors
     /// What the map called an error, what `take` returned, or that the child hit a limit.
-    pub fn run(
-        &mut self,
-        row: &Value,
-        number: u64,
-        at: &str,
-        take: &mut dyn FnMut(Value) -> Result<(), String>,
-    ) -> Result<(), String> {
-        self.send(&json!({ "row": row, "number": number, "at": at }))?;
+    pub fn answer(&mut self, take: &mut dyn FnMut(Value) -> Result<(), String>) -> Result<(), String> {
         self.replies("a row", take)
     }
 
-    fn send(&mut self, request: &Value) -> Result<(), String> {
-        let sent = serde_json::to_writer(&mut self.requests, request).map_err(io::Error::from);
-        let sent = sent.and_then(|()| self.requests.write_all(b"\n")).and_then(|()| self.requests.flush());
-        sent.map_err(|_| self.ended())
+    fn send(&mut self, request: &Value) {
+        let mut line = Vec::new();
+        write_line(&mut line, request);
+        let _ = self.requests.send(line);
     }
 
     /// Takes replies until the child is done with what was asked.
@@ -156,6 +170,12 @@ impl Worker {
             MAX_WORKER_KIB >> 10
         )
     }
+}
+
+/// Adds a request. Writing to memory does not fail, and a value of JSON is always written.
+fn write_line(lines: &mut Vec<u8>, request: &Value) {
+    let _ = serde_json::to_writer(&mut *lines, request);
+    lines.push(b'\n');
 }
 
 impl Drop for Worker {
