@@ -393,7 +393,8 @@ impl Source {
             [_] => return Err(format!("connector `{}` reads from {}", manifest.name, known())),
             _ => {
                 let name = &manifest.name;
-                return Err(format!("expected exactly one of {}: where connector `{name}` reads", known()));
+                let one = if ways.len() > 1 { "exactly one of " } else { "" };
+                return Err(format!("expected {one}{}: where connector `{name}` reads", known()));
             }
         }
         let of_files = self.newest || self.modified_within.is_some() || self.max_age.is_some();

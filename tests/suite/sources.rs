@@ -134,6 +134,15 @@ fn a_source_is_read_in_one_way_that_its_connector_knows() {
 }
 
 #[test]
+fn of_one_way_it_is_not_said_that_there_are_several() {
+    let desk = Desk::new();
+    desk.configure("[[source]]\nid = \"a\"\nconnector = \"okta\"\n");
+    let (status, _, error) = desk.run(&["pull", "--config", "c.toml", "--source", "a"]);
+    assert_eq!(status, Some(2));
+    assert!(error.contains("source `a`: expected [source.http]: where connector `okta` reads"), "{error}");
+}
+
+#[test]
 fn only_files_were_taken_at_another_time() {
     let desk = Desk::new();
     desk.export("r.jsonl", "a", 1);
