@@ -65,6 +65,11 @@ fn check(manifest: &Manifest, http: &Http, before: &[Step], step: &Step) -> Resu
     if let Some(rows) = step.rows.iter().find(|r| !r.is_empty() && !r.starts_with('/') && *r != "document") {
         return Err(format!("`rows` is `{rows}`: expected a pointer such as `/value`, or `document`"));
     }
+    if step.at_least > 0 && (step.attach.is_some() || step.probe_only) {
+        return Err(
+            "`at_least` counts rows of its own: it goes with neither `attach` nor `probe_only`".to_owned()
+        );
+    }
     if let Some(when) = step.when.as_ref().filter(|when| manifest.setting(&when.setting).is_none()) {
         return Err(format!("`when` names `{}`, which is no setting", when.setting));
     }

@@ -223,6 +223,10 @@ pub struct Step {
     /// The array at `rows` must be there: an answer without it is not understood.
     #[serde(default)]
     pub must: bool,
+    /// So many rows there are always, in all that the step asks (a product has a user at least, and built-in roles): where it
+    /// was asked and read to its end and fewer came, the pull is not complete. Rows kept of earlier pulls count.
+    #[serde(default)]
+    pub at_least: u64,
     /// Keys of the answers that the map sees in `$head`: what the first one says, and of objects also what later ones add.
     /// Beside them stands `_whole`: the names of the steps that were asked and read to their end.
     #[serde(default)]

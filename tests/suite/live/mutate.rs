@@ -58,19 +58,40 @@ fn is_named(names: &[String], at: &str) -> bool {
     })
 }
 
-/// No rows anywhere. Documents stay as they are.
+/// No rows anywhere but those that are always there. Documents stay as they are.
 pub fn empty(spec: &Spec, files: &Files) -> Files {
     let mut files = files.clone();
     for (name, file) in &mut files {
-        match (shape(spec, name), file) {
-            (_, Value::Array(rows)) => rows.clear(),
-            (Shape::Keyed | Shape::Lists, Value::Object(keys)) => {
-                keys.values_mut().filter_map(Value::as_array_mut).for_each(Vec::clear);
-            }
-            _ => {}
+        let mut left = always(spec, name);
+        for rows in lists(file, shape(spec, name)) {
+            rows.truncate(left);
+            left -= rows.len();
         }
     }
     files
+}
+
+/// No rows in one file.
+pub fn none_of(spec: &Spec, files: &Files, name: &str) -> Files {
+    let mut files = files.clone();
+    lists(files.get_mut(name).unwrap(), shape(spec, name)).into_iter().for_each(Vec::clear);
+    files
+}
+
+/// How many rows of a file are always there.
+pub fn always(spec: &Spec, file: &str) -> usize {
+    said(spec, file).map_or(0, |said| said.always)
+}
+
+/// The lists of rows of a file.
+fn lists(file: &mut Value, shape: Shape) -> Vec<&mut Vec<Value>> {
+    match (shape, file) {
+        (_, Value::Array(rows)) => vec![rows],
+        (Shape::Keyed | Shape::Lists, Value::Object(keys)) => {
+            keys.values_mut().filter_map(Value::as_array_mut).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Whether rows are left where there are none: documents.

@@ -165,6 +165,8 @@ pub struct RowFile {
     pub required: Vec<String>,
     pub ids: Vec<String>,
     pub maps: Vec<String>,
+    /// So many rows are always there.
+    pub always: usize,
 }
 
 /// `[[operation]]`

@@ -147,6 +147,7 @@ fn prepared<'a>(ask: &Ask<'a>, site: &Site) -> Result<Run<'a>, PullError> {
         delta_link: RefCell::new(None),
         anew: RefCell::new(BTreeSet::new()),
         partial: RefCell::new(BTreeSet::new()),
+        asked: RefCell::new(BTreeSet::new()),
         over: Cell::new(false),
     })
 }

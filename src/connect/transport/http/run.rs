@@ -72,6 +72,8 @@ pub(super) struct Run<'a> {
     pub anew: RefCell<BTreeSet<String>>,
     /// Steps that were not read to their end, or not asked.
     pub partial: RefCell<BTreeSet<String>>,
+    /// Steps that were asked.
+    pub asked: RefCell<BTreeSet<String>>,
     /// Nobody answers any more: what is there is all there will be.
     pub over: Cell<bool>,
 }
@@ -115,9 +117,10 @@ impl Run<'_> {
                 _ => None,
             };
             let (batch, ended) = self.whole_step(step, parents).await?;
+            let rows = batch.rows;
             batches.push(batch);
             match ended {
-                Ok(()) => {}
+                Ok(()) => self.count(step, rows),
                 Err(Trouble::Stopped) => return Err("it was broken off".to_owned()),
                 Err(Trouble::Denied(_)) if step.optional => self.leave_out(step),
                 Err(trouble) => {
@@ -142,6 +145,20 @@ impl Run<'_> {
     /// The step may not be asked, and may be left out: what it would say is not known.
     fn leave_out(&self, step: &Step) {
         self.partial.borrow_mut().insert(step.name.clone());
+    }
+
+    /// Fewer rows than there always are come from elsewhere, or from somebody who may not see them: of what is not there
+    /// it would be said that it is gone.
+    fn count(&self, step: &Step, rows: u64) {
+        let known = self.asked.borrow().contains(&step.name) && !self.partial.borrow().contains(&step.name);
+        if known && rows < step.at_least {
+            let (came, are) =
+                (if rows == 1 { "row" } else { "rows" }, if step.at_least == 1 { "is" } else { "are" });
+            self.doubt(step, &format!(
+                "{rows} {came} came, and there {are} always at least {}: is this the right address, and may who asks see all of it?",
+                step.at_least
+            ));
+        }
     }
 
     /// Lets the map know which steps were asked and read to their end: what is not in those is not there.

@@ -131,6 +131,83 @@ fn an_answer_without_rows_is_not_whole_where_it_is_no_answer() {
 }
 
 #[test]
+fn fewer_rows_than_there_always_are_is_not_all() {
+    let step = |name: &str, more: &str| {
+        format!("[[http.step]]\nname = \"{name}\"\npath = \"/{name}\"\nrows = \"/value\"\n{more}")
+    };
+    let each = "for_each = \"p\"\nat_least = 3\nnothing = [404]\n";
+    let steps = format!("{}{}", step("p", "at_least = 1\n"), step("c", each));
+    for (parents, kids, wanted) in [
+        (
+            0,
+            0,
+            vec![
+                "p: 0 rows came, and there is always at least 1: is this the right address, and may who asks see all of it?",
+            ],
+        ),
+        (
+            2,
+            1,
+            vec![
+                "c: 2 rows came, and there are always at least 3: is this the right address, and may who asks see all of it?",
+            ],
+        ),
+        (
+            2,
+            0,
+            vec![
+                "c: 0 rows came, and there are always at least 3: is this the right address, and may who asks see all of it?",
+            ],
+        ),
+        (3, 1, vec![]),
+        (1, 3, vec![]),
+    ] {
+        let product = Product::of(move |path, _| match path {
+            "/p" => ok(&json!({"value": (0..parents).map(|id| json!({"id": id})).collect::<Vec<_>>()})),
+            _ if kids == 0 => (404, String::new(), Vec::new()),
+            _ => ok(&json!({"value": vec![json!({}); kids]})),
+        });
+        let got = product.pull(&steps, None, NOON).unwrap();
+        assert_eq!(got.reasons, wanted, "{parents} {kids}");
+        // Of nobody nothing was asked, and so nothing is missing.
+        let incomplete = |name: &str| wanted.iter().any(|reason| reason.starts_with(name));
+        let known = ["p", "c"].into_iter().filter(|name| !incomplete(name) && parents > 0);
+        assert_eq!(whole(&got), known.collect::<Vec<_>>(), "{parents} {kids}");
+    }
+    let denied = Product::of(|path, _| match path {
+        "/p" => ok(&json!({"value": [{}]})),
+        _ => (403, String::new(), Vec::new()),
+    });
+    let got = denied.pull(&steps, None, NOON).unwrap();
+    assert!(got.reasons.len() == 1 && got.reasons[0].contains("denied"), "that says it: {:?}", got.reasons);
+}
+
+#[test]
+fn rows_in_other_rows_are_not_counted() {
+    for more in ["for_each = \"p\"\nattach = { as = \"kids\" }", "probe_only = true"] {
+        let text = format!(
+            "name = \"sample\"\ntitle = \"Sample\"\nsummary = \"Example\"\nprovides = [\"identity\"]\nmap = \"records\"\n[http]\nbases.main = {{}}\nauth.kinds = [\"none\"]\n[[http.step]]\nname = \"p\"\npath = \"/p\"\n[[http.step]]\nname = \"c\"\npath = \"/c\"\nat_least = 1\n{more}\n"
+        );
+        let error = Manifest::parse(&text, "manifest.toml").unwrap_err().to_string();
+        assert!(error.contains("step `c`: `at_least` counts rows of its own"), "{more}: {error}");
+    }
+}
+
+#[test]
+fn rows_kept_of_an_earlier_pull_are_there_too() {
+    let steps = "[[http.step]]\nname = \"p\"\npath = \"/p\"\nrows = \"/value\"\nat_least = 2\nquery.since = { since = \"rfc3339\" }\nincremental = { kind = \"since\", key = [\"/id\"], at = \"/at\", overlap = \"PT0S\" }\n";
+    let folder = tempfile::tempdir().unwrap();
+    let product = Product::of(|path, _| {
+        let row = |id: u32| json!({"id": id, "at": "2026-06-01T10:00:00Z"});
+        ok(&json!({ "value": if path == "/p" { vec![row(1), row(2)] } else { Vec::new() } }))
+    });
+    assert_eq!(product.pull(steps, Some(folder.path()), NOON).unwrap().reasons, [""; 0]);
+    let got = product.pull(steps, Some(folder.path()), LATER).unwrap();
+    assert_eq!((rows(&got, "p").len(), got.reasons.len()), (2, 0));
+    assert_eq!(product.asked().len(), 2);
+}
+
+#[test]
 fn nothing_behind_a_page_is_not_the_end() {
     let steps = "[[http.step]]\nname = \"r\"\npath = \"/r\"\nrows = \"/value\"\nnothing = [404]\npage = { kind = \"url\", at = \"/next\" }\n";
     let product = Product::of(|path, _| match path {

@@ -61,6 +61,7 @@ impl Run<'_> {
             let mut first = true;
             loop {
                 let reply = self.ready(step, &next, place).await?;
+                self.asked.borrow_mut().insert(step.name.clone());
                 if step.nothing.contains(&reply.status) {
                     if first {
                         unit.nothing.set(true);

@@ -10,7 +10,7 @@ use super::super::rows::Files;
 use super::super::sit::{How, Sat, Sitting, start};
 use super::{expected, within};
 
-/// Nothing is there.
+/// Nothing is there. Then, in turn, what is always there is not: somebody asks elsewhere, or may not see it.
 pub fn empty(case: &Case) -> Vec<String> {
     let files = mutate::empty(&case.spec, &case.files);
     let sat = Sitting::new(case).with(files).pull(How::default());
@@ -18,12 +18,20 @@ pub fn empty(case: &Case) -> Vec<String> {
     if !sat.is_whole() {
         wrong.push(format!("not complete, though nothing is missing: {}", sat.said()));
     }
-    if !mutate::has_documents(&case.spec, &case.files) {
+    let always = |file: &&String| mutate::always(&case.spec, file) > 0;
+    if !mutate::has_documents(&case.spec, &case.files) && !case.files.keys().any(|file| always(&file)) {
         let of_rows = |line: &&String| {
             let record: Value = serde_json::from_str(line).unwrap_or_default();
             matches!(record["type"].as_str(), Some("grant" | "request" | "usage" | "certification"))
         };
         wrong.extend(sat.lines.iter().find(of_rows).map(|line| format!("of nothing came {line}")));
+    }
+    for file in case.files.keys().filter(always) {
+        let made = case.made().into_iter().filter(|(operation, _)| operation.rows.file() == file);
+        let steps: Vec<&str> = made.flat_map(|(_, steps)| steps).map(|step| step.name.as_str()).collect();
+        let none = mutate::none_of(&case.spec, &case.files, file);
+        let sat = Sitting::new(case).with(none).pull(How::default());
+        wrong.extend(within(&format!("{file} without rows"), sat.passes_for_whole(&steps)));
     }
     wrong
 }
