@@ -118,7 +118,8 @@ pub enum ClientSecretIn {
     Header,
 }
 
-/// How a product says that it is asked too much. `Retry-After` (seconds or a date) is always heeded.
+/// How a product says that it is asked too much, and what it says where its statuses do not. `Retry-After` (seconds or a
+/// date) is always heeded. Of the words the first list that has one counts: `codes`, `unauthorised`, `denied`; then the status.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -137,6 +138,12 @@ pub struct Limits {
     /// Words in the body of a 4xx that mean *too much* (`Throttling` of AWS, `secondary rate limit` of GitHub).
     #[serde(default)]
     pub codes: Vec<String>,
+    /// Words in the body of a 4xx that mean *it is not known who asks*, as 401 does (`ExpiredToken` of AWS).
+    #[serde(default)]
+    pub unauthorised: Vec<String>,
+    /// Words in the body of a 4xx that mean *this is not granted*, as 403 does (`AccessDeniedException` of AWS, with 400).
+    #[serde(default)]
+    pub denied: Vec<String>,
 }
 
 /// How the time of new requests is written.

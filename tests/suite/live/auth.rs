@@ -274,7 +274,7 @@ impl Door<'_> {
             let named =
                 |pairs: &[(String, String)]| pairs.iter().any(|(n, v)| n == "Action" && v == "AssumeRole");
             let asks = request.base == *base && (named(&request.form) || named(&request.query));
-            return asks.then(|| self.assume(request));
+            return asks.then(|| self.assume(request).inspect(|_| tokens.given += 1));
         }
         let asked = match auth.kind {
             Kind::GithubApp => format!("/app/installations/{INSTALLATION}/access_tokens"),

@@ -290,19 +290,26 @@ impl Asker<'_> {
         let said = self.web.hidden.safe(&text, proof.secret());
         let said = format!("{status}{}{said}", if said.is_empty() { "" } else { ": " });
         let limits = &self.http.limits;
+        // It comes from the product, and decides only which kind of failure this is.
+        let says = |words: &[String]| (400..500).contains(&status) && limits::says(&text, words);
         let forbidden = status == 403 && limits.forbidden_when_exhausted;
         let too_much = status == 429
             || forbidden && (exhausted || reply.headers.contains_key(RETRY_AFTER))
-            || (400..500).contains(&status) && limits::says(&text, &limits.codes);
+            || says(&limits.codes);
         if too_much {
             return Judged::TooMuch(format!("it is asked too much ({said})"));
         }
         let granted = step.permission.as_deref().map(|p| format!(" (needed: {p})")).unwrap_or_default();
+        let unauthorised = || {
+            let why = format!("the product does not accept who asks: {said}{granted}");
+            Judged::Trouble(Trouble::Unauthorised(why))
+        };
+        let denied = || Judged::Trouble(Trouble::Denied(format!("denied: {said}{granted}")));
         match status {
-            401 => Judged::Trouble(Trouble::Unauthorised(format!(
-                "the product does not accept who asks: {said}{granted}"
-            ))),
-            403 => Judged::Trouble(Trouble::Denied(format!("denied: {said}{granted}"))),
+            _ if says(&limits.unauthorised) => unauthorised(),
+            _ if says(&limits.denied) => denied(),
+            401 => unauthorised(),
+            403 => denied(),
             300..=399 => Judged::Trouble(Trouble::Refused(format!(
                 "a redirect, which is never followed: set the address it leads to ({said})"
             ))),

@@ -131,6 +131,40 @@ fn an_answer_without_rows_is_not_whole_where_it_is_no_answer() {
 }
 
 #[test]
+fn words_of_a_refusal_say_more_than_its_status() {
+    let steps = "limits = { codes = [\"Slow\"], unauthorised = [\"Expired\"], denied = [\"Denied\"] }\n[[http.step]]\nname = \"r\"\npath = \"/r\"\nrows = \"\"\npermission = \"r:List\"\n[[http.step]]\nname = \"s\"\npath = \"/s\"\nrows = \"\"\n";
+    // The status, the body, what is said, and how often it was asked for the rows of the first step, and of the second.
+    for (status, body, part, asked) in [
+        (
+            400,
+            "{\"__type\":\"a#Denied\"}",
+            "r: denied: 400: {\"__type\":\"a#Denied\"} (needed: r:List)",
+            (1, 1),
+        ),
+        (400, "Expired", "r: the product does not accept who asks: 400: Expired (needed: r:List)", (1, 0)),
+        (404, "Denied, for it is Expired", "r: the product does not accept who asks: 404", (1, 0)),
+        (401, "Denied", "r: denied: 401: Denied (needed: r:List)", (1, 1)),
+        (400, "Slow, and so Expired and Denied", "r: it is asked too much", (31, 0)),
+        (400, "NotDenied_at_all", "r: answered 400: NotDenied_at_all", (1, 1)),
+        (500, "Denied", "r: answered 500: Denied", (6, 0)),
+        (200, "\"Denied\"", "r: ", (1, 1)),
+    ] {
+        let product = Product::of(move |path, _| match path {
+            "/r" => (status, String::new(), body.as_bytes().to_vec()),
+            _ => ok(&json!([])),
+        });
+        let said = match product.pull(steps, None, NOON) {
+            Ok(got) => got.reasons.join("; "),
+            Err(e) => e.to_string(),
+        };
+        assert!(said.contains(part), "{status} {body}: {said}");
+        let all = product.asked();
+        let times = |path: &str| all.iter().filter(|asked| *asked == path).count();
+        assert_eq!((times("/r"), times("/s")), asked, "{status} {body}");
+    }
+}
+
+#[test]
 fn fewer_rows_than_there_always_are_is_not_all() {
     let step = |name: &str, more: &str| {
         format!("[[http.step]]\nname = \"{name}\"\npath = \"/{name}\"\nrows = \"/value\"\n{more}")

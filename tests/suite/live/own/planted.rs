@@ -85,6 +85,13 @@ const PLANTS: &[(&str, Plant, &str)] = &[
         ),
         "edition: `optional`, and yet",
     ),
+    ("denied", Plant::Manifest("denied = [\"AccessDenied\"]", ""), "keys: `keys: answered 400"),
+    (
+        "expired",
+        Plant::Manifest("unauthorised = [\"InvalidToken\"]", ""),
+        "not complete: edition: answered 400",
+    ),
+    ("empty", Plant::Manifest("at_least = 1", ""), "policies.json without rows: complete, though"),
     ("wrong_answers", Plant::Tame, "answered with LoginPage: people: complete"),
     (
         "wrong_answers",

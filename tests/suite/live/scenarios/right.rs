@@ -124,7 +124,7 @@ fn announced(case: &Case, operation: &Operation) -> Option<(Wait, Wait)> {
 /// A token runs out in the middle, and another one is had.
 pub fn expired(case: &Case) -> Vec<String> {
     let mut wrong = Vec::new();
-    for auth in case.spec.auth.iter().filter(|auth| auth.kind.has_tokens()) {
+    for auth in case.spec.auth.iter().filter(|a| a.kind.has_tokens() || a.assume.is_some()) {
         let whole = Sitting::as_who(case, auth).pull(How::default());
         let calls: usize = whole.seen.calls.values().sum();
         for before in [2, calls / 2 + 1, calls] {

@@ -101,6 +101,9 @@ pub fn unauthorised(case: &Case) -> Vec<String> {
     let sat = sitting.pull(How::default());
     let status = case.spec.answers.unauthorised.as_ref().and_then(|failure| failure.status).unwrap_or(401);
     let mut wrong = sat.passes_for_whole(&[&status.to_string()]);
+    if !sat.said().contains("does not accept who asks") {
+        wrong.push(format!("taken for something else: {}", sat.said()));
+    }
     if sat.error.is_none() {
         wrong.push("no error, though nothing was had".to_owned());
     }
@@ -112,8 +115,10 @@ pub fn denied(case: &Case) -> Vec<String> {
     let right = |steps: &[&Step], sat: &Sat| {
         let needed: Vec<&&Step> = steps.iter().filter(|step| !step.optional).collect();
         if !needed.is_empty() {
-            let words: Vec<&str> = needed.iter().filter_map(|step| step.permission.as_deref()).collect();
-            return sat.passes_for_whole(&words);
+            // Whatever the product itself names.
+            let words = needed.iter().filter_map(|step| step.permission.as_deref());
+            let words: Vec<String> = words.map(|permission| format!("(needed: {permission})")).collect();
+            return sat.passes_for_whole(&words.iter().map(String::as_str).collect::<Vec<_>>());
         }
         let mut wrong = sat.wrong();
         if !sat.is_whole() {
