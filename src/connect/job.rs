@@ -38,7 +38,7 @@ impl Job {
         match &self.origin {
             Origin::Files(files) => {
                 for file in files.as_ref().map_err(Clone::clone)? {
-                    std::fs::File::open(file).map_err(|e| files::unopened(file, &e))?;
+                    files::look(file)?;
                 }
                 Ok(())
             }

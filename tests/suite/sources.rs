@@ -133,6 +133,16 @@ fn a_source_is_read_in_one_way_that_its_connector_knows() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn nobody_waits_at_a_pipe() {
+    let desk = Desk::new();
+    let made = Command::new("mkfifo").arg(desk.path("pipe")).status().unwrap();
+    assert!(made.success());
+    let error = desk.pull("files = [\"pipe\"]\n").unwrap_err();
+    assert!(error.contains("pipe: is no regular file"), "{error}");
+}
+
 #[test]
 fn of_one_way_it_is_not_said_that_there_are_several() {
     let desk = Desk::new();

@@ -106,9 +106,22 @@ impl Wanted<'_> {
     }
 }
 
+/// Whether a file can be opened. What is no file is not opened: a pipe would keep us waiting for its other end. Whoever
+/// reads it says what it is.
+///
+/// # Errors
+/// Why it cannot.
+pub fn look(file: &Path) -> Result<(), String> {
+    let opened = std::fs::metadata(file).and_then(|known| match known.is_file() {
+        true => std::fs::File::open(file).map(drop),
+        false => Ok(()),
+    });
+    opened.map_err(|e| unopened(file, &e))
+}
+
 /// What to say of a file that cannot be opened.
 #[must_use]
-pub fn unopened(file: &Path, error: &io::Error) -> String {
+fn unopened(file: &Path, error: &io::Error) -> String {
     format!("{}: cannot be opened: {error}", file.display())
 }
 
