@@ -31,6 +31,14 @@ pub const MAX_ROW_BYTES: u64 = 16 << 20;
 /// Bytes of one row where the whole document is the row (an IAM authorization-details file): 256 MiB.
 pub const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
 
+/// Bytes in memory that one answer of a product may unpack to, and so much all rows that belong into one page of others, as
+/// estimated by the room they take: 1 GiB. JSON of blanks and braces unpacks to a hundred times its bytes, real answers to
+/// less than ten times.
+pub const MAX_ANSWER_MEMORY: u64 = 1 << 30;
+
+/// Bytes of a refusal that are looked at: 1 MiB. Nobody says more of why than fits into that.
+pub const MAX_REFUSAL_BYTES: usize = 1 << 20;
+
 /// Bytes of what a document says outside its rows (`$head`): 4 MiB.
 pub const MAX_HEAD_BYTES: u64 = 4 << 20;
 

@@ -4,6 +4,7 @@ use quick_xml::events::Event;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::{Map, Value};
 
+use super::room::{self, Room};
 use super::rows::says_something;
 use crate::connect::decode::xml::predefined;
 use crate::connect::limits::{MAX_COLUMNS, MAX_XML_DEPTH};
@@ -31,7 +32,7 @@ pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8], safe: &Safe<'_
         Wrong::Not(expected, why) => {
             let start = String::from_utf8_lossy(body.get(..4096).unwrap_or(body));
             let start: String = safe(&start).chars().take(40).collect();
-            format!("the answer is no {expected}: {}; it starts `{start}`", safe(&why))
+            format!("the answer {expected}: {}; it starts `{start}`", safe(&why))
         }
     })
 }
@@ -40,7 +41,7 @@ pub(super) fn read(step: &Step, headers: &HeaderMap, body: &[u8], safe: &Safe<'_
 enum Wrong {
     /// In words.
     Said(String),
-    /// It is not what was expected, and why.
+    /// It is not what was expected, or more than can be taken, and why.
     Not(&'static str, String),
 }
 
@@ -51,16 +52,19 @@ impl From<String> for Wrong {
 }
 
 fn understood(step: &Step, headers: &HeaderMap, body: &[u8], safe: &Safe<'_>) -> Result<Page, Wrong> {
+    // RFC 8259 lets a parser pass over a byte order mark.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     check_type(step, headers, body)?;
+    let room = Room::new();
     let mut document = match &step.format {
-        Answer::Json => serde_json::from_slice::<Value>(body).map_err(|e| not("JSON", &e))?,
-        Answer::Xml { item, booleans } => xml(body, item.as_deref(), booleans)?,
+        Answer::Json => room::json(body, &room).map_err(|e| no_json("is no JSON", &e))?,
+        Answer::Xml { item, booleans } => xml(body, item.as_deref(), booleans, &room)?,
         Answer::Jsonl => {
             let lines = body.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty());
-            let rows = lines.map(|line| serde_json::from_slice(line).map_err(|e| not("JSON lines", &e)));
+            let rows = lines.map(|line| room::json(line, &room).map_err(|e| no_json("is no JSON lines", &e)));
             return Ok(Page { document: Value::Null, rows: rows.collect::<Result<_, _>>()? });
         }
-        Answer::Csv => return Ok(Page { document: Value::Null, rows: csv(body)? }),
+        Answer::Csv => return Ok(Page { document: Value::Null, rows: csv(body, &room)? }),
     };
     if matches!(step.format, Answer::Json) {
         check_shape(step, &document)?;
@@ -171,19 +175,26 @@ fn not(expected: &'static str, error: &dyn std::fmt::Display) -> Wrong {
     Wrong::Not(expected, error.to_string())
 }
 
+/// What came is no JSON, or JSON that is refused for what it says.
+fn no_json(expected: &'static str, error: &serde_json::Error) -> Wrong {
+    not(if error.is_data() { "cannot be taken" } else { expected }, error)
+}
+
 /// Lines of CSV as objects of texts.
-fn csv(body: &[u8]) -> Result<Vec<Value>, Wrong> {
+fn csv(body: &[u8], room: &Room) -> Result<Vec<Value>, Wrong> {
     let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(body);
-    let headers = reader.headers().map_err(|e| not("CSV", &e))?.clone();
+    let headers = reader.headers().map_err(|e| not("is no CSV", &e))?.clone();
     if headers.len() > MAX_COLUMNS {
         let columns = headers.len();
         return Err(Wrong::Said(format!("the answer has {columns} columns: at most {MAX_COLUMNS} are read")));
     }
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|e| not("CSV", &e))?;
+        let record = record.map_err(|e| not("is no CSV", &e))?;
         let cells = headers.iter().zip(&record).map(|(name, cell)| (name.to_owned(), Value::from(cell)));
-        rows.push(Value::Object(cells.collect()));
+        let row = Value::Object(cells.collect());
+        room.hold(&row).map_err(|e| not("cannot be taken", &e))?;
+        rows.push(row);
     }
     Ok(rows)
 }
@@ -225,19 +236,20 @@ impl Open {
 }
 
 /// XML as JSON.
-fn xml(body: &[u8], item: Option<&str>, booleans: &[String]) -> Result<Value, Wrong> {
+fn xml(body: &[u8], item: Option<&str>, booleans: &[String], room: &Room) -> Result<Value, Wrong> {
     let mut reader = quick_xml::Reader::from_reader(body);
     reader.config_mut().expand_empty_elements = true;
     let mut buffer = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     loop {
         buffer.clear();
-        match reader.read_event_into(&mut buffer).map_err(|e| not("XML", &e))? {
+        match reader.read_event_into(&mut buffer).map_err(|e| not("is no XML", &e))? {
             Event::Start(start) => {
                 if open.len() >= MAX_XML_DEPTH {
                     return Err(Wrong::Said(format!("the answer nests deeper than {MAX_XML_DEPTH} levels")));
                 }
                 let name = start.name().local_name().as_ref().to_owned();
+                room.element(&name).map_err(|e| not("cannot be taken", &e))?;
                 open.push(Open { name, text: String::new(), children: Vec::new() });
             }
             Event::End(_) => {
@@ -259,7 +271,7 @@ fn xml(body: &[u8], item: Option<&str>, booleans: &[String]) -> Result<Value, Wr
                 }
             }
             Event::GeneralRef(reference) => {
-                let text = reference.resolve_char_ref().map_err(|e| not("XML", &e))?;
+                let text = reference.resolve_char_ref().map_err(|e| not("is no XML", &e))?;
                 let text = text.or_else(|| predefined(&reference.xml10_content()));
                 let text =
                     text.ok_or_else(|| "the answer holds an entity that XML does not define".to_owned())?;
@@ -270,7 +282,7 @@ fn xml(body: &[u8], item: Option<&str>, booleans: &[String]) -> Result<Value, Wr
             Event::DocType(_) => {
                 return Err(Wrong::Said("the answer declares a document type, which is refused".to_owned()));
             }
-            Event::Eof => return Err(not("XML", &"it ends too early")),
+            Event::Eof => return Err(not("is no XML", &"it ends too early")),
             _ => {}
         }
     }

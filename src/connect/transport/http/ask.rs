@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::auth::{AuthError, Authorizer, Proof, Signing};
 use super::limits::{self, Rest};
 use super::request::Made;
-use crate::connect::limits::MAX_DOCUMENT_BYTES;
+use crate::connect::limits::{MAX_DECODED_BYTES, MAX_DOCUMENT_BYTES, MAX_REFUSAL_BYTES};
 use crate::connect::manifest::http::{Http, Step};
 use crate::connect::transport::{Doing, Watch};
 use crate::model::Instant;
@@ -86,6 +86,8 @@ pub(super) struct Asker<'a> {
     pub requests: Cell<u64>,
     /// Questions answered so far.
     pub answers: Cell<u64>,
+    /// Bytes of answers so far.
+    pub bytes: Cell<u64>,
     /// Rows so far.
     pub rows: Cell<u64>,
     /// The token that was used last, to be kept out of messages too.
@@ -255,6 +257,10 @@ impl Asker<'_> {
         let host = request.url().host_str().unwrap_or_default().to_owned();
         let mut response = match self.web.client.execute(request).await {
             Ok(response) => response,
+            // Nothing was sent, and nothing will be: an address that is too long, say.
+            Err(e) if e.is_builder() => {
+                return Sent::Trouble(Trouble::Refused(safe(&format!("it cannot be asked: {}", why(&e)))));
+            }
             Err(e) => return Sent::Nothing(safe(&format!("{host}: {}", why(&e))), None),
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -267,6 +273,14 @@ impl Asker<'_> {
                         return Sent::Trouble(Trouble::Refused(format!(
                             "an answer of more than {limit} MiB"
                         )));
+                    }
+                    self.bytes.set(self.bytes.get() + chunk.len() as u64);
+                    if self.bytes.get() > MAX_DECODED_BYTES {
+                        let limit = MAX_DECODED_BYTES >> 30;
+                        let why = format!(
+                            "more than {limit} GiB of answers in one pull: the other pages are not read"
+                        );
+                        return Sent::Trouble(Trouble::Lost(why));
                     }
                     body.extend_from_slice(&chunk);
                 }
@@ -282,11 +296,15 @@ impl Asker<'_> {
     /// What an answer means.
     fn judge(&self, step: &Step, reply: &Reply, proof: &Proof, exhausted: bool) -> Judged {
         let status = reply.status;
+        if status == 206 {
+            let why = "answered 206, which is a part of an answer, and the whole was asked for".to_owned();
+            return Judged::Trouble(Trouble::Refused(why));
+        }
         if (200..300).contains(&status) || status == 304 && step.conditional || step.nothing.contains(&status)
         {
             return Judged::Answer;
         }
-        let text = String::from_utf8_lossy(&reply.body);
+        let text = String::from_utf8_lossy(reply.body.get(..MAX_REFUSAL_BYTES).unwrap_or(&reply.body));
         let said = self.web.hidden.safe(&text, proof.secret());
         let said = format!("{status}{}{said}", if said.is_empty() { "" } else { ": " });
         let limits = &self.http.limits;

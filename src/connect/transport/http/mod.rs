@@ -11,6 +11,7 @@
 //! - `value`, `request`: what stands in a request.
 //! - `ask`, `limits`, `auth`: sending it until it is answered, as slowly as the product wants.
 //! - `answer`, `page`: what an answer says, and how it goes on.
+//! - `room`: how much memory that may take.
 //! - `keep`: what is kept between pulls, so that only changes are asked for.
 //!
 //! Whatever is doubtful is a reason for the pull not to be complete: a warning, a page that leads back, a count that is not
@@ -23,6 +24,7 @@ mod keep;
 mod limits;
 mod page;
 mod request;
+mod room;
 mod rows;
 mod run;
 mod site;
@@ -132,6 +134,7 @@ fn prepared<'a>(ask: &Ask<'a>, site: &Site) -> Result<Run<'a>, PullError> {
             requests: Cell::new(0),
             answers: Cell::new(0),
             rows: Cell::new(0),
+            bytes: Cell::new(0),
             token: RefCell::new(None),
             not_before: Cell::new(None),
             not_before_why: RefCell::new(String::new()),

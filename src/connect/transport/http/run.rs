@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::ask::{Asker, Trouble};
 use super::auth::Signing;
 use super::keep::{Keep, Rows};
+use super::room::Room;
 use super::rows::{chosen, is_new, is_of_events, says_something, time_at};
 use crate::connect::manifest::http::{ForEach, Http, Incremental, Step, When};
 use crate::connect::map::sha256;
@@ -324,28 +325,31 @@ impl Run<'_> {
         let fetched = stream::iter(units).map(|unit| async {
             let unit = unit?;
             let kept = |row: &Value| is_kept(step, &unit.name, row, out);
-            let (rows, _) = self.collected(step, &unit, head, &kept).await?;
+            let (rows, _) = self.collected(step, &unit, head, &kept, &Room::new()).await?;
             Ok((unit.name, rows))
         });
         let mut fetched = std::pin::pin!(fetched.buffered(self.concurrency));
-        let mut level: Vec<Value> = Vec::new();
+        let (mut level, mut room): (Vec<Value>, Room) = (Vec::new(), Room::new());
         while let Some(unit) = fetched.next().await {
             let (name, rows) = unit?;
             if step.deep {
+                hold(&room, &rows)?;
                 level.extend(rows.iter().cloned());
             }
             self.write(step, &name, rows, &mut out.borrow_mut())?;
         }
         for _ in 0..MAX_LEVELS {
+            room = Room::new();
             let below = std::mem::take(&mut level).into_iter().filter(|row| chosen(&step.only, row));
             let fetched = stream::iter(below).map(|row| async {
                 let unit = unit(vec![row]);
-                let (rows, _) = self.collected(step, &unit, head, &|_| false).await?;
+                let (rows, _) = self.collected(step, &unit, head, &|_| false, &Room::new()).await?;
                 Ok((unit.name, rows))
             });
             let mut fetched = std::pin::pin!(fetched.buffered(self.concurrency));
             while let Some(unit) = fetched.next().await {
                 let (name, rows) = unit?;
+                hold(&room, &rows)?;
                 level.extend(rows.iter().cloned());
                 self.write(step, &name, rows, &mut out.borrow_mut())?;
             }
@@ -357,13 +361,14 @@ impl Run<'_> {
         }
     }
 
-    /// The rows of one unit, and whether these are all of it. One that is refused has none, and is noted.
+    /// The rows of one unit, held in `room`, and whether these are all of it. One that is refused has none, and is noted.
     pub(super) async fn collected(
         &self,
         step: &Step,
         unit: &Unit,
         head: &RefCell<Value>,
         kept: &dyn Fn(&Value) -> bool,
+        room: &Room,
     ) -> Result<(Vec<Value>, bool), Trouble> {
         if self.over.get() || self.gave_up(step) {
             self.leave_out(step);
@@ -372,6 +377,7 @@ impl Run<'_> {
         let rows = RefCell::new(Vec::new());
         let done = self
             .unit(step, unit, head, kept, &|more| {
+                hold(room, &more)?;
                 rows.borrow_mut().extend(more);
                 Ok(())
             })
@@ -427,6 +433,12 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Rows that are there at the same time have room, or are not all read.
+fn hold(room: &Room, rows: &[Value]) -> Result<(), Trouble> {
+    let held = rows.iter().try_for_each(|row| room.hold(row));
+    held.map_err(|why| Trouble::Refused(format!("what belongs together is too much: {why}")))
 }
 
 /// What a row of a unit is known by.

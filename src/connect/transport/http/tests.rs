@@ -217,6 +217,100 @@ fn fewer_rows_than_there_always_are_is_not_all() {
 }
 
 #[test]
+fn what_may_hide_rows_is_not_taken() {
+    let steps = "[[http.step]]\nname = \"r\"\npath = \"/r\"\nrows = \"/value\"\n";
+    for (status, body, part) in [
+        (
+            200,
+            r#"{"value":[1],"value":[]}"#,
+            "the answer cannot be taken: the key `value` appears twice in one object",
+        ),
+        (200, r#"{"value":[{"id":"a","id":"b"}]}"#, "the key `id` appears twice"),
+        (206, r#"{"value":[1]}"#, "answered 206, which is a part"),
+    ] {
+        let product = Product::of(move |_, _| (status, String::new(), body.as_bytes().to_vec()));
+        let said = match product.pull(steps, None, NOON) {
+            Ok(got) => got.reasons.join("; "),
+            Err(e) => e.to_string(),
+        };
+        assert!(said.contains(part), "{body}: {said}");
+    }
+    let marked = Product::of(|_, _| (200, String::new(), b"\xef\xbb\xbf{\"value\":[1]}".to_vec()));
+    assert_eq!(
+        rows(&marked.pull(steps, None, NOON).unwrap(), "r"),
+        [json!(1)],
+        "a byte order mark hides nothing"
+    );
+}
+
+#[test]
+fn answers_that_unpack_to_more_than_fits_are_not_read() {
+    let step = |format: &str| {
+        format!("[[http.step]]\nname = \"r\"\npath = \"/r\"\nrows = \"/value\"\nformat = {format}\n")
+    };
+    for (format, start, part, end) in [
+        ("\"json\"", "{\"value\":[", "{\"\":0},", "0]}"),
+        ("\"jsonl\"", "", "{\"\":0}\n", "0"),
+        ("\"csv\"", "a\n", "b\n", ""),
+        ("{ xml = {} }", "<x>", "<y/>", "</x>"),
+    ] {
+        for (times, reads) in [(1_000, true), (400_000, false)] {
+            let body = format!("{start}{}{end}", part.repeat(times));
+            let product = Product::of(move |_, _| (200, String::new(), body.clone().into_bytes()));
+            let got = product.pull(&step(format), None, NOON).unwrap();
+            assert_eq!(got.reasons.is_empty(), reads, "{format} {times}: {:?}", got.reasons);
+            let why = "cannot be taken: it would take more than 16 MiB of memory";
+            assert!(reads || got.reasons[0].contains(why), "{:?}", got.reasons);
+        }
+    }
+}
+
+#[test]
+fn pages_without_end_below_one_row_come_to_an_end() {
+    let page = "rows = \"/value\"\npage = { kind = \"url\", at = \"/next\" }\n";
+    let first = "[[http.step]]\nname = \"p\"\npath = \"/p\"\nrows = \"/value\"\n";
+    for more in ["", "attach = { as = \"kids\" }\n", "deep = true\n"] {
+        let steps = format!(
+            "{first}[[http.step]]\nname = \"c\"\npath = \"/c/{{id}}\"\nvalues.id = {{ row = \"/id\" }}\nfor_each = \"p\"\n{more}{page}"
+        );
+        let count = std::sync::atomic::AtomicU32::new(0);
+        let product = Product::of(move |path, _| {
+            let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            match path {
+                "/p" => ok(&json!({"value": [{"id": 1}]})),
+                _ => ok(
+                    &json!({"value": vec![json!({"id": number}); 5_000], "next": format!("/c/1?{number}")}),
+                ),
+            }
+        });
+        let got = product.pull(&steps, None, NOON).unwrap();
+        let why = "c: what belongs together is too much: it would take more than 16 MiB of memory";
+        assert!(got.reasons.iter().any(|reason| reason.contains(why)), "{more}: {:?}", got.reasons);
+        assert!(product.asked().len() < 1000, "{more}");
+    }
+}
+
+#[test]
+fn a_large_refusal_is_not_gone_through() {
+    let steps = "limits.denied = [\"Denied\"]\n[[http.step]]\nname = \"r\"\npath = \"/r\"\nrows = \"\"\n";
+    let body = |before: usize| format!("{}Denied", " ".repeat(before)).into_bytes();
+    for (before, part) in [(0, "denied: 400: Denied"), (1 << 19, "denied: 400"), (1 << 20, "answered 400")] {
+        let product = Product::of(move |_, _| (400, String::new(), body(before)));
+        let error = product.pull(steps, None, NOON).unwrap_err().to_string();
+        assert!(error.contains(part), "{before}: {error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_is_not_tried_again() {
+    let steps = "[[http.step]]\nname = \"r\"\npath = \"/r\"\nrows = \"/value\"\npage = { kind = \"token\", at = \"/next\", into = \"after\" }\n";
+    let product = Product::of(|_, _| ok(&json!({"value": [1], "next": "x".repeat(1 << 17)})));
+    let got = product.pull(steps, None, NOON).unwrap();
+    assert!(got.reasons[0].contains("r: it cannot be asked: "), "{:?}", got.reasons);
+    assert_eq!((rows(&got, "r").len(), got.requests), (1, 2));
+}
+
+#[test]
 fn rows_in_other_rows_are_not_counted() {
     for more in ["for_each = \"p\"\nattach = { as = \"kids\" }", "probe_only = true"] {
         let text = format!(

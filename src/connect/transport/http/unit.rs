@@ -15,6 +15,7 @@ use super::auth::Signing;
 use super::keep::{Kept, joined};
 use super::page::{Next, Pages, link, same_product};
 use super::request::Made;
+use super::room::Room;
 use super::rows::{carry, chosen, insert, is_of_events, pick, says_something, time_at};
 use super::run::{Place, Run, Unit};
 use super::value::{Context, plain};
@@ -259,7 +260,7 @@ impl Run<'_> {
                     .enumerate()
                     .filter_map(|(index, row)| chosen(&child.only, row).then_some(index))
                     .collect();
-                let head = RefCell::new(Value::Null);
+                let (head, room) = (RefCell::new(Value::Null), Room::new());
                 let units: Vec<(Vec<usize>, Unit)> = chosen
                     .chunks(child.batch.unwrap_or(1).max(1))
                     .map(|part| {
@@ -268,9 +269,9 @@ impl Run<'_> {
                     })
                     .collect();
                 let fetched = stream::iter(units).map(|(part, unit)| {
-                    let head = &head;
+                    let (head, room) = (&head, &room);
                     async move {
-                        let (got, whole) = self.collected(child, &unit, head, &|_| false).await?;
+                        let (got, whole) = self.collected(child, &unit, head, &|_| false, room).await?;
                         // What is not known is not there: an empty list would say that there is nothing.
                         let none = attach.none_is_null && unit.nothing.get();
                         let got = (whole || !got.is_empty()).then_some(((!none).then_some(got), whole));
