@@ -133,6 +133,18 @@ fn a_source_is_read_in_one_way_that_its_connector_knows() {
     }
 }
 
+#[test]
+fn a_file_that_is_no_table_is_not_repeated() {
+    let desk = Desk::new();
+    fs::write(desk.path("long"), "ä".repeat(1 << 20)).unwrap();
+    let error = desk.pull("files = [\"long\"]\n").unwrap_err();
+    assert!(
+        error.contains("its header is `ää") && error.contains("ä…`") && error.len() < 1000,
+        "{}",
+        error.len()
+    );
+}
+
 #[cfg(unix)]
 #[test]
 fn nobody_waits_at_a_pipe() {

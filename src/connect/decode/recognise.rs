@@ -86,12 +86,23 @@ pub(super) enum Found {
     None { format: Format, what: String },
 }
 
+/// How many characters of a name are shown.
+const SHOWN: usize = 80;
+
 /// Lists a few names for a message.
 pub(super) fn few<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
-    let shown: Vec<String> = names.iter().take(8).map(|name| format!("`{name}`")).collect();
+    let shown: Vec<String> = names.iter().take(8).map(|name| format!("`{}`", start(name))).collect();
     let more = names.len().saturating_sub(8);
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+/// The start of a name, which can be as long as a file that is no table.
+fn start(name: &str) -> String {
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
 }
 
 fn text(input: &Input, candidates: &[&Shape], forced: bool, settings: &Settings) -> Result<Found, PullError> {

@@ -72,11 +72,12 @@ impl<'w> Patience<'w> {
 
     /// Says that it goes on, if that was not said lately.
     fn look(&self) -> Result<(), Lost> {
-        if self.told.get().elapsed() < TICK {
-            return Ok(());
+        let now = Instant::now();
+        // Whoever is told something all the time has no more time for that.
+        if now >= self.end {
+            return Err(Lost::Deadline);
         }
-        self.tell(&Doing::Busy)?;
-        if Instant::now() >= self.end { Err(Lost::Deadline) } else { Ok(()) }
+        if now.duration_since(self.told.get()) < TICK { Ok(()) } else { self.tell(&Doing::Busy) }
     }
 
     /// Says what goes on.
@@ -330,6 +331,17 @@ fn agree(site: &Site, place: &Place<'_>, folder: &Path) -> Result<(TlsConnector,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_is_up_also_for_whoever_is_told_something_all_the_time() {
+        let (watch, now): (&Watch<'_>, _) = (&|_: &Doing<'_>| false, Instant::now());
+        let hour = Wait::from_secs(3600);
+        let mut patience = Patience { watch, each: hour, end: now + hour, told: Cell::new(now) };
+        assert!(patience.look().is_ok());
+        patience.end = now;
+        assert!(patience.tell(&Doing::Busy).is_ok());
+        assert!(matches!(patience.look(), Err(Lost::Deadline)));
+    }
 
     #[test]
     fn addresses_are_read_or_refused() {
