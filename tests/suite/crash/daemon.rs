@@ -69,15 +69,18 @@ fn told_to_stop_it_does_so_within_ten_seconds_and_loses_nothing() {
 fn told_to_stop_while_an_export_does_not_come_it_stops_all_the_same() {
     let (site, _) = site(Mood::Well, SETTINGS);
     started(&site).stop();
-    let pipe = site.path("ledger.jsonl");
-    std::fs::remove_file(&pipe).unwrap();
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // A program that exports, and does not come to an end.
+    let text = site.read("counterfoil.toml");
+    let endless = text.replace("files = [\"ledger.jsonl\"]", "[source.exec]\ncommand = [\"sleep\", \"600\"]");
+    assert_ne!(text, endless);
+    site.put("counterfoil.toml", &endless);
     site.all_due();
     let mut running = site.start(&["run"]);
     until("it runs", SOON, || site.read("log").matches("counterfoil runs").count() == 2);
     std::thread::sleep(Span::from_millis(500));
     let took = running.stop();
     println!("stopped within {took:?}");
+    assert!(!site.read("log").contains("source could not be read"), "{}", site.read("log"));
     audit(&site);
 }
 
