@@ -10,6 +10,7 @@
 //! time is an argument, and where pulls come from is the caller's business; whatever breaks off in between, the next run
 //! goes on with what is left.
 
+mod lines;
 mod part;
 mod prepare;
 mod rejudge;
@@ -103,7 +104,7 @@ pub struct Rules {
     pub listeners: Vec<Listener>,
     /// Who belongs to which team.
     pub teams: Vec<Team>,
-    /// Threads to judge with.
+    /// Threads to read and to judge with.
     pub threads: usize,
 }
 

@@ -3,44 +3,81 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem::{self, Finder};
+
 use crate::judge::reach::{Tie, is_catalogue, ties};
-use crate::model::{Record, RecordType, norm, parse_line};
+use crate::model::{Instant, MAX_LINE, Record, RecordType, norm, parse_line};
 use crate::store::{Hash, Prepared, Token, hash, token};
 
 /// The fields that carry the time of the pull, as a connector writes them.
-const STAMPS: [&str; 2] = ["\"observed_at\":\"", "\"collected_at\":\""];
+const FIELDS: [&str; 2] = ["\"observed_at\"", "\"collected_at\""];
 /// What stands in a kept line for the time at which its source was last pulled.
 const MARK: &str = "@\"";
 
-/// The line with the time of the pull left out.
-fn without_stamp<'l>(line: &'l str, taken_at: &str) -> Cow<'l, str> {
-    let stamp = format!("{taken_at}\"");
-    let mut out = Cow::Borrowed(line);
-    for field in STAMPS {
-        let whole = format!("{field}{stamp}");
-        if out.contains(&whole) {
-            out = Cow::Owned(out.replace(&whole, &format!("{field}{MARK}")));
+/// The time of a pull, to be left out of its lines.
+pub(super) struct Stamp {
+    /// Whether it is a time at all; what a record says of a time that is none makes it no record.
+    valid: bool,
+    /// Finds the time where it is the whole of a value.
+    time: Finder<'static>,
+    /// Finds what could be taken for the mark.
+    mark: Finder<'static>,
+}
+
+impl Stamp {
+    pub(super) fn new(taken_at: &str) -> Self {
+        Self {
+            valid: Instant::parse(taken_at).is_ok(),
+            time: Finder::new(&format!(":\"{taken_at}\"")).into_owned(),
+            mark: Finder::new(&format!("_at\":\"{MARK}")).into_owned(),
         }
     }
-    out
+
+    /// Adds the line with the time of the pull left out, where it carries it; whether it does.
+    pub(super) fn without(&self, line: &str, out: &mut String) -> bool {
+        let mut done = 0;
+        for at in self.time.find_iter(line.as_bytes()) {
+            let Some(before) = line.get(done..at) else { continue };
+            // What stands before it names the field.
+            if FIELDS.iter().any(|field| before.ends_with(field)) {
+                out.push_str(before);
+                out.push_str(":\"");
+                out.push_str(MARK);
+                done = at + self.time.needle().len();
+            }
+        }
+        if done > 0 {
+            out.push_str(line.get(done..).unwrap_or_default());
+        }
+        done > 0
+    }
+
+    /// Whether the line must be read to know that it is a record, even where a line is held that is kept in the same form:
+    /// the two may differ in what became the mark.
+    pub(super) fn hides(&self, line: &str) -> bool {
+        !self.valid || line.len() > MAX_LINE || self.mark.find(line.as_bytes()).is_some()
+    }
 }
 
 /// A kept line as the pull at `taken_at` would have written it.
 pub(super) fn with_stamp<'l>(kept: &'l str, taken_at: &str) -> Cow<'l, str> {
     let mut out = Cow::Borrowed(kept);
-    for field in STAMPS {
-        let whole = format!("{field}{MARK}");
+    // Most lines carry none, and of those there are many.
+    if memmem::find(kept.as_bytes(), b":\"@\"").is_none() {
+        return out;
+    }
+    for field in FIELDS {
+        let whole = format!("{field}:\"{MARK}");
         if out.contains(&whole) {
-            out = Cow::Owned(out.replace(&whole, &format!("{field}{taken_at}\"")));
+            out = Cow::Owned(out.replace(&whole, &format!("{field}:\"{taken_at}\"")));
         }
     }
     out
 }
 
-/// Prepares a record for the store, all but its ties.
-pub(super) fn prepare<'l>(line: &'l str, record: &Record<'_>, taken_at: &str) -> Prepared<'l> {
+/// Prepares a record for the store; `body` is its line as it is kept.
+pub(super) fn prepare<'l>(record: &Record<'_>, body: Cow<'l, str>) -> Prepared<'l> {
     let kind = kind(record);
-    let body = without_stamp(line, taken_at);
     let mut system = None;
     let mut check = None;
     match record {
@@ -48,33 +85,19 @@ pub(super) fn prepare<'l>(line: &'l str, record: &Record<'_>, taken_at: &str) ->
         Record::Exception(e) => check = Some(Cow::Owned(e.check.to_string())),
         _ => {}
     }
-    Prepared {
-        kind,
-        key: key(record, kind, &body),
-        body,
-        ties: vec![],
-        catalogue: is_catalogue(kind),
-        system,
-        check,
-    }
+    let mut tied = vec![];
+    ties(record, &mut |tie: Tie, name| tied.push((tie.number(), name_token(name))));
+    tied.sort_unstable();
+    tied.dedup();
+    let key = key(record, kind, &body);
+    Prepared { kind, key, body, ties: tied, catalogue: is_catalogue(kind), system, check }
 }
 
 /// Reads a kept line again; `None` when it is none, which only a damaged store can bring about.
 pub(super) fn read(kept: &str) -> Option<Prepared<'static>> {
     let line = with_stamp(kept, EPOCH);
     let record = parse_line(line.as_bytes()).ok()?;
-    let prepared = prepare(&line, &record, EPOCH);
-    let mut tied = vec![];
-    ties(&record, &mut |tie: Tie, name| tied.push((tie.number(), name_token(name))));
-    tied.sort_unstable();
-    tied.dedup();
-    Some(Prepared {
-        body: Cow::Owned(prepared.body.into_owned()),
-        system: prepared.system.map(|s| Cow::Owned(s.into_owned())),
-        check: prepared.check.map(|s| Cow::Owned(s.into_owned())),
-        ties: tied,
-        ..prepared
-    })
+    Some(prepare(&record, Cow::Owned(kept.to_owned())))
 }
 
 /// A time for lines that are read only for their names.
@@ -91,7 +114,7 @@ pub(super) fn second_stands(first: &str, second: &str, taken_at: &str) -> bool {
     order(second) > order(first)
 }
 
-fn observed_at(record: &Record<'_>) -> Option<crate::model::Instant> {
+fn observed_at(record: &Record<'_>) -> Option<Instant> {
     match record {
         Record::Identity(r) => r.observed_at,
         Record::System(r) => r.observed_at,
@@ -189,19 +212,40 @@ const MAX_FORMS: usize = 8;
 mod tests {
     use super::*;
 
+    fn without(stamp: &Stamp, line: &str) -> String {
+        let mut out = String::new();
+        if stamp.without(line, &mut out) { out } else { line.to_owned() }
+    }
+
     #[test]
     fn a_line_is_the_same_from_pull_to_pull_and_comes_back_whole() {
         let line = |t: &str| {
             format!(
-                r#"{{"type":"system","source":"s","id":"a \"observed_at\":\"{t}\"","observed_at":"{t}","evidence":{{"collected_at":"{t}"}}}}"#
+                r#"{{"type":"system","source":"s","id":"a \"observed_at\":\"{t}\"","observed_at":"{t}","since":"{t}","evidence":{{"collected_at":"{t}","x":1}}}}"#
             )
         };
         let one = line("2026-01-01T00:00:00Z");
-        let kept = without_stamp(&one, "2026-01-01T00:00:00Z").into_owned();
+        let stamp = Stamp::new("2026-01-01T00:00:00Z");
+        let kept = without(&stamp, &one);
         assert!(kept.contains(r#""observed_at":"@""#) && kept.contains(r#""collected_at":"@""#));
+        assert!(kept.contains(r#""since":"2026-01-01T00:00:00Z""#) && kept.ends_with(r#","x":1}}"#));
         assert_eq!(with_stamp(&kept, "2026-01-01T00:00:00Z"), one);
+        let later = "2026-01-02T00:00:00Z";
+        assert_eq!(without(&Stamp::new(later), &line(later)).len(), kept.len());
         let own = r#"{"type":"system","id":"a","observed_at":"2020-01-01T00:00:00Z"}"#;
-        assert_eq!(without_stamp(own, "2026-01-01T00:00:00Z"), own, "its own time stays");
+        assert_eq!(without(&stamp, own), own, "its own time stays");
+        assert!(!stamp.hides(&one) && !stamp.hides(own));
+        assert!(stamp.hides(r#"{"observed_at":"@"}"#), "the mark itself, which is no time");
+        assert!(Stamp::new("yesterday").hides(own), "what is no time makes no record");
+    }
+
+    /// The first moment of all is a time like any other, though kept lines are read with it.
+    #[test]
+    fn a_kept_line_is_read_as_it_is_kept() {
+        let kept = r#"{"type":"system","id":"a","observed_at":"1970-01-01T00:00:00Z"}"#;
+        assert_eq!(read(kept).unwrap().body, kept);
+        let kept = r#"{"type":"system","id":"a","observed_at":"@"}"#;
+        assert_eq!(read(kept).unwrap().body, kept);
     }
 
     #[test]

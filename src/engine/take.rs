@@ -1,15 +1,17 @@
 //! Taking in the pull of one source: whole ones pass the guard and become the last good snapshot; partial ones are left
 //! aside where there was a whole one before; failed ones change nothing.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::BufRead;
 
-use super::prepare::{prepare, read, second_stands};
+use super::lines::{CUT, each_line};
+use super::prepare::{Stamp, prepare, read, second_stands};
 use super::report::{PullOutcome, SourceLine};
 use super::{EngineError, Pulled, Run};
 use crate::alert::guard;
 use crate::model::life::{Difference, SourceState, Trouble};
-use crate::model::{Instant, MAX_LINE, Record, parse_line};
+use crate::model::{Instant, Record, parse_line};
 use crate::store::{Ingested, Pull, StoreError};
 
 /// The end mark of a pull.
@@ -106,7 +108,7 @@ impl Run<'_> {
         &mut self,
         state: &mut SourceState,
         taken_at: &str,
-        mut lines: Box<dyn BufRead + Send>,
+        lines: Box<dyn BufRead + Send>,
     ) -> Result<(Option<Instant>, PullOutcome), EngineError> {
         let mut fault: Option<String> = None;
         let mut stopped: Option<Stopped> = None;
@@ -127,33 +129,41 @@ impl Run<'_> {
             })
         };
         let pull = Pull { run: self.id, source: &state.id, reader: &read, settle: &settle, state: &taken };
-        let stop = self.stop;
+        let (stop, threads) = (self.stop, self.rules.threads);
+        let mut lines = Some(lines);
+        let stamp = Stamp::new(taken_at);
         let mut number: u64 = 0;
         let ingested = self.store.ingest(
             &pull,
             &mut |keep| {
-                each_line(&mut *lines, &mut |line| {
+                let Some(lines) = lines.take() else { return Ok(()) };
+                each_line(lines, &stamp, threads, &mut |line| {
                     number += 1;
                     if number.is_multiple_of(ASK_EVERY) && stop() {
                         return Err(StoreError::Other(STOPPED.to_owned()));
                     }
-                    let record = match parse_line(line.as_bytes()) {
-                        Ok(record) => record,
-                        Err(e) => {
+                    let mut parse = || {
+                        parse_line(line.written.as_bytes()).map_err(|e| {
                             fault = Some(e.to_string());
-                            return Err(StoreError::Other("a pull that holds no records".to_owned()));
-                        }
+                            StoreError::Other("a pull that holds no records".to_owned())
+                        })
                     };
-                    if let Record::Snapshot(s) = &record
-                        && *s.source == *state.id
-                    {
-                        *end.borrow_mut() = Some(End {
-                            taken_at: s.taken_at,
-                            complete: s.complete,
-                            reason: s.reason.as_ref().map_or_else(String::new, |r| r.to_string()),
-                        });
+                    if line.hides {
+                        parse()?;
                     }
-                    keep(prepare(line, &record, taken_at))
+                    keep(line.body, &mut || {
+                        let record = parse()?;
+                        if let Record::Snapshot(s) = &record
+                            && *s.source == *state.id
+                        {
+                            *end.borrow_mut() = Some(End {
+                                taken_at: s.taken_at,
+                                complete: s.complete,
+                                reason: s.reason.as_ref().map_or_else(String::new, |r| r.to_string()),
+                            });
+                        }
+                        Ok(prepare(&record, Cow::Borrowed(line.body.text)))
+                    })
                 })
             },
             &mut |difference| {
@@ -203,8 +213,6 @@ impl Run<'_> {
 const STOPPED: &str = "stopped";
 /// How many lines are taken between two questions whether to go on.
 const ASK_EVERY: u64 = 4096;
-/// How the error of a pull begins that broke off while its lines were read.
-const CUT: &str = "the records of the pull";
 
 /// Why a pull does not pass.
 fn objection(
@@ -229,28 +237,4 @@ fn objection(
 /// Whether two pulls are of about the same size.
 fn near(n: u64, now: u64, limits: guard::Limits) -> bool {
     n.abs_diff(now) <= limits.records.max(n * limits.percent / 100)
-}
-
-/// Each line of a reader, without its line end; none may be longer than a record may.
-fn each_line(
-    lines: &mut dyn BufRead,
-    take: &mut dyn FnMut(&str) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let cut = |e: &dyn std::fmt::Display| StoreError::Other(format!("{CUT} could not be read: {e}"));
-    let mut line = String::new();
-    loop {
-        line.clear();
-        let mut limited = std::io::Read::take(&mut *lines, MAX_LINE as u64 + 2);
-        let n = limited.read_line(&mut line).map_err(|e| cut(&e))?;
-        if n == 0 {
-            return Ok(());
-        }
-        if n > MAX_LINE + 1 {
-            return Err(cut(&"a line is too long"));
-        }
-        let text = line.strip_suffix('\n').unwrap_or(&line);
-        if !text.is_empty() {
-            take(text)?;
-        }
-    }
 }

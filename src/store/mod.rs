@@ -60,8 +60,7 @@ pub struct Prepared<'a> {
     pub key: Hash,
     /// The line, the time of the pull left out of it, so that it is the same from pull to pull.
     pub body: std::borrow::Cow<'a, str>,
-    /// How it is tied to names: the tie's number and the token. Empty in what a [`Feed`] hands over: most records did not
-    /// change, and then nobody asks.
+    /// How it is tied to names: the tie's number and the token.
     pub ties: Vec<(u8, Token)>,
     /// Whether it belongs to every part of an estate.
     pub catalogue: bool,
@@ -82,8 +81,33 @@ pub type Reader<'a> = dyn Fn(&str) -> Option<Prepared<'static>> + 'a;
 /// Decides between two records of one key that stand in one pull: whether the second stands.
 pub type Settle<'a> = dyn Fn(&str, &str) -> bool + 'a;
 
+/// A line of a pull as it is kept, before anybody looked at what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Body<'a> {
+    /// The line; see [`Prepared::body`].
+    pub text: &'a str,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+impl<'a> Body<'a> {
+    /// A line with its hash.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { text, hash: hash([text.as_bytes()]) }
+    }
+}
+
+/// Says what a line says, for whoever asks: most lines of a pull are held already, and then nobody does.
+pub type Prepare<'a, 'l> = dyn FnMut() -> Result<Prepared<'l>> + 'a;
+
+/// Takes one line of a pull. Of a line that the source holds, byte for byte, nothing needs to be asked: it was a record when
+/// it was kept, and what tells it apart follows from the line alone. All others are asked, and so are end marks
+/// ([`RecordType::Snapshot`]) even where they are held, since they speak of the pull itself.
+pub type Keep<'a> = dyn for<'l> FnMut(Body<'l>, &mut Prepare<'_, 'l>) -> Result<()> + 'a;
+
 /// Hands over the records of a pull, one call each.
-pub type Feed<'a> = dyn FnMut(&mut dyn FnMut(Prepared<'_>) -> Result<()>) -> Result<()> + 'a;
+pub type Feed<'a> = dyn FnMut(&mut Keep<'_>) -> Result<()> + 'a;
 
 /// Lets a pull pass, or says why not.
 pub type Admit<'a> = dyn FnMut(&Difference) -> std::result::Result<(), String> + 'a;

@@ -1,6 +1,7 @@
 //! The store in one SQLite file: WAL, every commit on disk before it counts, one writer.
 
 mod findings;
+mod held;
 mod judging;
 mod keeping;
 mod outbox;

@@ -36,8 +36,9 @@ pub(super) fn tied(
 }
 
 pub(super) fn twins(db: &Connection, show: &mut dyn FnMut(i64, Hash)) -> Result<()> {
-    let sql = "SELECT r.id, r.key FROM twin t JOIN source s
-        JOIN record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL";
+    // In this order: there are few twins, and many records.
+    let sql = "SELECT r.id, r.key FROM twin t CROSS JOIN source s
+        CROSS JOIN record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

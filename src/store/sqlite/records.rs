@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
 
+use super::held::Held;
 use super::reading::text;
 use super::touch::Touch;
 use super::*;
@@ -18,10 +19,24 @@ pub(super) fn ingest(
     admit: &mut Admit<'_>,
 ) -> Result<Ingested> {
     let source = runs::source_number(tx, pull.source)?;
+    let counts = counts_of(tx, source)?;
+    let held = Held::load(tx, source, counts.iter().map(|(_, n)| n).sum())?;
+    take_in(tx, pull, (source, counts, held), feed, admit)
+}
+
+/// As [`ingest`], with the source's number, how many records of each type it has, and these records.
+fn take_in(
+    tx: &Transaction<'_>,
+    pull: &Pull<'_>,
+    (source, counts, held): (i64, Vec<(RecordType, u64)>, Held),
+    feed: &mut Feed<'_>,
+    admit: &mut Admit<'_>,
+) -> Result<Ingested> {
     let mut taking = Taking {
         tx,
         pull,
         source,
+        held,
         seen: Rows::default(),
         ended: HashMap::new(),
         of: BTreeMap::new(),
@@ -30,10 +45,10 @@ pub(super) fn ingest(
         tied: vec![],
         untied: HashSet::new(),
     };
-    for (kind, n) in counts_of(tx, source)? {
+    for (kind, n) in counts {
         taking.of.insert(kind, Counts { before: n, ..Counts::default() });
     }
-    feed(&mut |record| taking.record(&record))?;
+    feed(&mut |body, prepare| taking.line(&body, prepare))?;
     taking.remove_unseen()?;
     taking.write_ties()?;
     taking.touch_all_twins()?;
@@ -100,6 +115,8 @@ struct Taking<'t> {
     tx: &'t Transaction<'t>,
     pull: &'t Pull<'t>,
     source: i64,
+    /// What the source held before this pull, but for what this pull ended.
+    held: Held,
     /// Rows that the pull shows.
     seen: Rows,
     /// By the row of a version that this pull began, the one that it ended for it.
@@ -142,8 +159,18 @@ impl Taking<'_> {
         self.of.entry(kind).or_default()
     }
 
-    fn record(&mut self, record: &Prepared<'_>) -> Result<()> {
-        let own = hash([record.body.as_bytes()]);
+    fn line<'l>(&mut self, body: &Body<'l>, prepare: &mut Prepare<'_, 'l>) -> Result<()> {
+        match self.held.row(&body.hash) {
+            Some(row) => {
+                self.seen.add(row);
+                Ok(())
+            }
+            None => self.record(&prepare()?, body.hash),
+        }
+    }
+
+    /// Takes a line that the source did not hold when the pull began, or that does not stand any more.
+    fn record(&mut self, record: &Prepared<'_>, own: Hash) -> Result<()> {
         let find =
             "SELECT id, hash, from_run FROM record WHERE source = ?1 AND key = ?2 AND until_run IS NULL";
         let found: Option<(i64, Hash, i64)> = self
@@ -153,11 +180,10 @@ impl Taking<'_> {
             .optional()?;
         let Some((row, held, from_run)) = found else {
             self.counts(record.kind).added += 1;
-            let whole = self.whole(record)?;
-            self.touch.record(&whole, None)?;
-            self.touch_twins(&whole)?;
+            self.touch.record(record, None)?;
+            self.touch_twins(record)?;
             self.hold(record.system.as_deref(), 1)?;
-            return self.insert(&whole, &own);
+            return self.insert(record, &own);
         };
         let first = self.seen.add(row);
         if held == own {
@@ -168,15 +194,15 @@ impl Taking<'_> {
             return Ok(());
         }
         let before = (self.pull.reader)(&old);
-        let whole = self.whole(record)?;
-        self.touch.record(&whole, before.as_ref())?;
-        self.touch_twins(&whole)?;
+        self.touch.record(record, before.as_ref())?;
+        self.touch_twins(record)?;
         // A grant that changed is neither the first nor the last on its system.
         let system = before.as_ref().and_then(|b| b.system.as_deref());
         if system != record.system.as_deref() {
             self.hold(system, -1)?;
             self.hold(record.system.as_deref(), 1)?;
         }
+        self.held.end(&held);
         let ended = if from_run == number(self.pull.run) {
             // Another line of this very pull: it never was a version of its own, and its number may be given away again.
             self.tied.retain(|(_, _, tied)| *tied != row);
@@ -189,20 +215,14 @@ impl Taking<'_> {
             Some(row)
         };
         match ended {
-            Some(ended) if self.hash(ended)? == own => self.revive(ended, &whole),
+            Some(ended) if self.hash(ended)? == own => self.revive(ended, record),
             Some(ended) => {
-                self.insert(&whole, &own)?;
+                self.insert(record, &own)?;
                 self.ended.insert(self.tx.last_insert_rowid(), ended);
                 Ok(())
             }
-            None => self.insert(&whole, &own),
+            None => self.insert(record, &own),
         }
-    }
-
-    /// A record with its ties.
-    fn whole(&self, record: &Prepared<'_>) -> Result<Prepared<'static>> {
-        (self.pull.reader)(&record.body)
-            .ok_or_else(|| StoreError::Other("a record that cannot be read again".to_owned()))
     }
 
     /// Lets a record be found by its names, once all that are held back are written.
@@ -267,8 +287,9 @@ impl Taking<'_> {
 
     /// This source was seen later than before: where another has records of the same key, others may stand now.
     fn touch_all_twins(&mut self) -> Result<()> {
-        let sql = "SELECT r.body FROM twin t JOIN source s
-            JOIN record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL
+        // In this order: there are few twins, and many records.
+        let sql = "SELECT r.body FROM twin t CROSS JOIN source s
+            CROSS JOIN record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL
             WHERE EXISTS (SELECT 1 FROM record o WHERE o.source = ?1 AND o.key = t.key AND o.until_run IS NULL)";
         let mut statement = self.tx.prepare_cached(sql)?;
         let mut rows = statement.query([self.source])?;
@@ -340,22 +361,13 @@ impl Taking<'_> {
         Ok(())
     }
 
+    /// Ends what was held and is not in the pull, in the order of the rows.
     fn remove_unseen(&mut self) -> Result<()> {
-        let sql = "SELECT id, kind FROM record WHERE source = ?1 AND until_run IS NULL";
-        let mut gone = vec![];
-        let mut statement = self.tx.prepare_cached(sql)?;
-        let mut rows = statement.query([self.source])?;
-        while let Some(row) = rows.next()? {
-            let id: i64 = row.get(0)?;
-            if !self.seen.has(id) {
-                gone.push((id, row.get::<_, i64>(1)?));
-            }
-        }
-        drop(rows);
-        drop(statement);
-        for (row, kind) in gone {
+        let mut gone: Vec<i64> = self.held.rows().filter(|row| !self.seen.has(*row)).collect();
+        gone.sort_unstable();
+        for row in gone {
+            let (kind, old) = self.kind_and_body(row)?;
             self.counts(word(&RecordType::ALL, kind)?).removed += 1;
-            let old = self.body(row)?;
             let record = (self.pull.reader)(&old);
             if let Some(record) = &record {
                 self.touch.record(record, None)?;
@@ -365,6 +377,11 @@ impl Taking<'_> {
             self.end(row, record.as_ref())?;
         }
         Ok(())
+    }
+
+    fn kind_and_body(&self, row: i64) -> Result<(i64, String)> {
+        let mut statement = self.tx.prepare_cached("SELECT kind, body FROM record WHERE id = ?1")?;
+        Ok(statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 }
 
@@ -389,4 +406,114 @@ fn digest(db: &Connection, source: i64) -> Result<String> {
         sha.update(row.get_ref(1)?.as_blob().unwrap_or_default());
     }
     Ok(sha.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of five words: type, key, what it says, a name, and a system or `-`.
+    fn reader(body: &str) -> Option<Prepared<'static>> {
+        let words: Vec<&str> = body.split(' ').collect();
+        let [kind, key, _, name, system] = words.as_slice() else { return None };
+        let kind = RecordType::ALL.into_iter().find(|t| t.as_str() == *kind)?;
+        let name: Token = name.parse().ok()?;
+        let ties = if kind == RecordType::Identity {
+            vec![(TIE_CLAIMS, name), (1, name + 10)]
+        } else {
+            vec![(2, name), (TIE_NAMES, name + 1)]
+        };
+        Some(Prepared {
+            kind,
+            key: hash([kind.as_str().as_bytes(), key.as_bytes()]),
+            body: body.to_owned().into(),
+            ties,
+            catalogue: kind == RecordType::System,
+            system: (*system != "-").then(|| (*system).to_owned().into()),
+            check: None,
+        })
+    }
+
+    /// Everything the store holds that a pull may change, row for row.
+    fn everything(db: &Connection) -> Vec<String> {
+        let mut all = vec![];
+        for table in ["record", "record_count", "system_held", "twin", "tie", "dirty", "source"] {
+            let mut statement = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values: Vec<_> = (0..columns).map(|i| format!("{:?}", row.get_ref(i).unwrap())).collect();
+                all.push(format!("{table}: {}", values.join(", ")));
+            }
+        }
+        all
+    }
+
+    /// Takes in a pull; without looking into the table of what is held when `plainly`.
+    fn take(
+        store: &mut Sqlite,
+        run: u64,
+        source: &str,
+        lines: &[String],
+        plainly: bool,
+        pass: bool,
+    ) -> Ingested {
+        let tx = store.begin().unwrap();
+        // The one that says more stands.
+        let says = |line: &str| line.split(' ').nth(2).map(str::to_owned);
+        let settle = |first: &str, second: &str| says(second) > says(first);
+        let pull = Pull { run, source, reader: &reader, settle: &settle, state: &|_, _| None };
+        let number = runs::source_number(&tx, source).unwrap();
+        let mut held = Held::load(&tx, number, 0).unwrap();
+        if plainly {
+            held.forget_bodies();
+        }
+        let start = (number, counts_of(&tx, number).unwrap(), held);
+        let mut feed = |keep: &mut Keep<'_>| {
+            lines.iter().try_for_each(|line| {
+                keep(Body::new(line), &mut || Ok(Prepared { body: line.into(), ..reader(line).unwrap() }))
+            })
+        };
+        let mut admit = |_: &Difference| if pass { Ok(()) } else { Err(String::new()) };
+        let taken = take_in(&tx, &pull, start, &mut feed, &mut admit).unwrap();
+        match taken {
+            Ingested::Taken { .. } => tx.commit().unwrap(),
+            Ingested::Held { .. } => tx.rollback().unwrap(),
+        }
+        taken
+    }
+
+    /// Pulls at random: repeated lines, several lines of one key in any order, changes back and forth, the same run twice,
+    /// two sources of the same keys.
+    #[test]
+    fn what_is_held_is_only_a_shorter_way() {
+        let mut state: u64 = 7;
+        let mut dice = move |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for _ in 0..60 {
+            let (mut short, mut plain) = (Sqlite::in_memory().unwrap(), Sqlite::in_memory().unwrap());
+            let mut run = 1;
+            for _ in 0..12 {
+                let source = ["a", "b"][dice(4) / 3];
+                let lines: Vec<String> = (0..dice(25))
+                    .map(|_| {
+                        let kind = ["grant", "grant", "identity", "system", "snapshot"][dice(5)];
+                        let system = if kind == "grant" { ["x", "y"][dice(2)] } else { "-" };
+                        format!("{kind} {} {} {} {system}", dice(6), dice(3), dice(2))
+                    })
+                    .collect();
+                run += dice(3).min(1) as u64;
+                let pass = dice(8) > 0;
+                for store in [&mut short, &mut plain] {
+                    store.db.execute("DELETE FROM dirty", []).unwrap();
+                }
+                let one = take(&mut short, run, source, &lines, false, pass);
+                let two = take(&mut plain, run, source, &lines, true, pass);
+                assert_eq!(one, two, "{lines:?}");
+                assert_eq!(everything(&short.db), everything(&plain.db), "{lines:?}");
+            }
+        }
+    }
 }

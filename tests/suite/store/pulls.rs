@@ -7,7 +7,7 @@ use counterfoil::model::life::{Counts, Difference, SourceState};
 use counterfoil::store::{Batch, Ingested, Pull, Store, TIE_CLAIMS, TIE_NAMES};
 
 use super::Home;
-use super::toy::{ASKS, HOLDS, LINKS, Toy, at, dirty, life, pull, read, records, try_pull};
+use super::toy::{ASKS, HOLDS, LINKS, Toy, at, dirty, hand_over, life, pull, read, records, try_pull};
 use crate::reference::estates::Dice;
 
 fn counts(before: u64, now: u64, added: u64, removed: u64, changed: u64) -> Counts {
@@ -390,7 +390,7 @@ pub fn how_a_source_stands_is_remembered_with_its_records(home: &dyn Home) {
         };
         let pull = Pull { run: 1, source: "a", reader: &read, settle: &|_, _| false, state: &state };
         let one = Toy::grant("1", records, 1, "vpn");
-        store.ingest(&pull, &mut |keep| keep(one.prepared()), &mut |_| admit.clone()).unwrap();
+        store.ingest(&pull, &mut |keep| hand_over(&[one.clone()], keep), &mut |_| admit.clone()).unwrap();
         store.sources().unwrap().into_iter().find(|s| s.id == "a")
     };
     assert_eq!(ingest(Err("no".to_owned()), 0), None, "held: nothing of it");

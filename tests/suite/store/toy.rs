@@ -7,8 +7,8 @@ use counterfoil::model::finding::{Severity, Standing};
 use counterfoil::model::life::{Difference, Life};
 use counterfoil::model::{Instant, RecordType};
 use counterfoil::store::{
-    Batch, Close, Hash, Ingested, KeptVerdict, NewEvent, NewLetter, Prepared, Pull, Store, StoreError,
-    TIE_CLAIMS, TIE_NAMES, Token, hash,
+    Batch, Body, Close, Hash, Ingested, Keep, KeptVerdict, NewEvent, NewLetter, Prepared, Pull, Store,
+    StoreError, TIE_CLAIMS, TIE_NAMES, Token, hash,
 };
 use serde_json::{Value, json};
 
@@ -82,6 +82,11 @@ impl Toy {
     }
 }
 
+/// Hands records over.
+pub fn hand_over(records: &[Toy], keep: &mut Keep<'_>) -> Result<(), StoreError> {
+    records.iter().try_for_each(|toy| keep(Body::new(&toy.body()), &mut || Ok(toy.prepared())))
+}
+
 /// Reads the body of a record again.
 pub fn read(body: &str) -> Option<Prepared<'static>> {
     let v: Value = serde_json::from_str(body).ok()?;
@@ -116,7 +121,7 @@ pub fn try_pull(
     store.ingest(
         &pull,
         &mut |keep| {
-            records.iter().try_for_each(|toy| keep(toy.prepared()))?;
+            hand_over(records, keep)?;
             if fault { Err(StoreError::Other("the export broke off".to_owned())) } else { Ok(()) }
         },
         admit,
