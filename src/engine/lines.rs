@@ -3,7 +3,7 @@
 
 use std::io::BufRead;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -34,7 +34,8 @@ struct Place {
     written: Range<usize>,
     /// Where its kept form stands, if that is another.
     kept: Option<Range<usize>>,
-    hash: crate::store::Hash,
+    /// Its hash, if there was time for it.
+    hash: Option<crate::store::Hash>,
     hides: bool,
 }
 
@@ -49,18 +50,24 @@ struct Heap {
 }
 
 impl Heap {
-    /// Fills it with the next lines, or as many as come before `enough` says so.
-    fn fill(&mut self, lines: &mut dyn BufRead, stamp: &Stamp, enough: &AtomicBool) {
+    /// Fills it with the next lines, or as many as come before `enough` says so, and hashes them or leaves that to whoever
+    /// looks at them.
+    fn fill(&mut self, lines: &mut dyn BufRead, stamp: &Stamp, hashed: bool, enough: &AtomicBool) {
         self.written.clear();
         self.kept.clear();
         self.places.clear();
         while self.written.len() < AT_ONCE && self.end.is_none() && !enough.load(Ordering::Relaxed) {
-            self.end = self.line(lines, stamp);
+            self.end = self.line(lines, stamp, hashed);
         }
     }
 
     /// Takes the next line, without its line end; none may be longer than a record may. Says why there is none.
-    fn line(&mut self, lines: &mut dyn BufRead, stamp: &Stamp) -> Option<Result<(), StoreError>> {
+    fn line(
+        &mut self,
+        lines: &mut dyn BufRead,
+        stamp: &Stamp,
+        hashed: bool,
+    ) -> Option<Result<(), StoreError>> {
         let cut =
             |e: &dyn std::fmt::Display| Some(Err(StoreError::Other(format!("{CUT} could not be read: {e}"))));
         let start = self.written.len();
@@ -77,9 +84,9 @@ impl Heap {
             return None;
         }
         let from = self.kept.len();
-        let kept = stamp.without(line, &mut self.kept).then(|| from..self.kept.len());
+        let kept = stamp.without(line, &mut self.kept).then_some(from..self.kept.len());
         let body = kept.clone().and_then(|k| self.kept.get(k)).unwrap_or(line);
-        let hash = Body::new(body).hash;
+        let hash = hashed.then(|| Body::new(body).hash);
         self.places.push(Place { written: start..start + line.len(), kept, hash, hides: stamp.hides(line) });
         None
     }
@@ -91,7 +98,8 @@ impl Heap {
                 Some(kept) => self.kept.get(kept.clone())?,
                 None => written,
             };
-            Some(Line { written, body: Body { text, hash: place.hash }, hides: place.hides })
+            let body = place.hash.map_or_else(|| Body::new(text), |hash| Body { text, hash });
+            Some(Line { written, body, hides: place.hides })
         })
     }
 }
@@ -107,13 +115,14 @@ pub(super) fn each_line(
     if threads < 2 {
         let mut heap = Heap::default();
         loop {
-            heap.fill(&mut *lines, stamp, &enough);
+            heap.fill(&mut *lines, stamp, false, &enough);
             heap.lines().try_for_each(&mut *take)?;
             if let Some(end) = heap.end {
                 return end;
             }
         }
     }
+    let waiting = AtomicUsize::new(0);
     let (empty, to_fill) = channel();
     let (full, filled) = sync_channel(HEAPS);
     for _ in 0..HEAPS {
@@ -121,10 +130,11 @@ pub(super) fn each_line(
     }
     thread::scope(|scope| {
         let reader = thread::Builder::new().name("lines".to_owned());
-        let read = || fill_all(lines, stamp, &enough, to_fill, full);
+        let read = || fill_all(lines, stamp, (&enough, &waiting), to_fill, full);
         reader.spawn_scoped(scope, read).map_err(|e| StoreError::Other(e.to_string()))?;
         let mut taken = || {
             for mut heap in &filled {
+                waiting.fetch_sub(1, Ordering::Relaxed);
                 heap.lines().try_for_each(&mut *take)?;
                 if let Some(end) = heap.end.take() {
                     return end;
@@ -145,13 +155,16 @@ pub(super) fn each_line(
 fn fill_all(
     mut lines: Box<dyn BufRead + Send>,
     stamp: &Stamp,
-    enough: &AtomicBool,
+    (enough, waiting): (&AtomicBool, &AtomicUsize),
     to_fill: Receiver<Heap>,
     full: SyncSender<Heap>,
 ) {
     for mut heap in to_fill {
-        heap.fill(&mut *lines, stamp, enough);
+        // Whoever waits for lines hashes them as well; whoever has lines left is better given the hashes too.
+        let hashed = waiting.load(Ordering::Relaxed) > 0;
+        heap.fill(&mut *lines, stamp, hashed, enough);
         let last = heap.end.is_some() || enough.load(Ordering::Relaxed);
+        waiting.fetch_add(1, Ordering::Relaxed);
         if full.send(heap).is_err() || last {
             break;
         }

@@ -230,7 +230,8 @@ impl Run<'_> {
     fn judge(&mut self) -> Result<(), EngineError> {
         let catalogue = self.catalogue()?;
         let with = self.judged_with();
-        let doubts = self.doubts_text(&catalogue)?;
+        let world = self.sources_world(&catalogue)?;
+        let doubts = self.doubts_text(&catalogue, &world);
         let changed = self.store.meta(JUDGED)?.is_some_and(|old| old != with);
         // What an instant that lies ahead made of things may not be true yet.
         let last = self.store.meta(JUDGED_AT)?.and_then(|text| text.parse::<Instant>().ok());
@@ -250,7 +251,7 @@ impl Run<'_> {
             tracing::debug!(left, "names to judge");
             self.rejudge(&catalogue, &frozen, &names)?;
         }
-        self.judge_sources(catalogue, &frozen)?;
+        self.judge_sources(catalogue, world, &frozen)?;
         self.sweep(&frozen)?;
         let at = (JUDGED_AT.to_owned(), self.now.to_string());
         self.manifest.facts = vec![(JUDGED.to_owned(), with), (DOUBTS.to_owned(), doubts), at];

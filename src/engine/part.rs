@@ -55,52 +55,56 @@ impl Catalogue {
             kept.push((source.to_owned(), with_stamp(line, taken_at).into_owned()));
         })?;
         kept.extend(exceptions.into_iter().map(|line| (String::new(), line)));
-        for (source, line) in kept {
-            let snapshot = match parse_line(line.as_bytes()) {
-                Ok(Record::Snapshot(s)) => Some(s.source.to_string()),
+        // Of an end mark the source that it speaks of.
+        let mut marks: Vec<Option<String>> = Vec::with_capacity(kept.len());
+        let mut records = vec![];
+        for (source, line) in &kept {
+            let mut mark = None;
+            match parse_line(line.as_bytes()) {
+                Ok(Record::Snapshot(s)) => mark = Some(s.source.to_string()),
                 Ok(record) => {
                     ties(&record, &mut |tie, name| {
                         if tie == Tie::Names {
                             c.names.insert(name_token(name));
                         }
                     });
-                    None
+                    records.push((line.as_str(), record));
                 }
-                Err(e) => {
-                    bad = Some(format!("a kept record of source `{source}`: {e}"));
-                    None
-                }
-            };
-            match snapshot {
-                Some(of) => c.snapshots.entry(of).or_default().push(line),
-                None => c.lines.push(line),
+                Err(e) => bad = Some(format!("a kept record of source `{source}`: {e}")),
             }
+            marks.push(mark);
         }
         if let Some(e) = bad {
             return Err(EngineError::Broken(e));
         }
-        c.settled = settled(&c.lines);
+        c.settled = settled(&records);
+        drop(records);
+        for ((_, line), mark) in kept.into_iter().zip(marks) {
+            match mark {
+                Some(of) => c.snapshots.entry(of).or_default().push(line),
+                None => c.lines.push(line),
+            }
+        }
         Ok(c)
     }
 }
 
 /// Of several catalogue records that speak of the same thing the last stands, and which one that is may change with
 /// every pull: those that stand, as a text.
-fn settled(lines: &[String]) -> String {
-    let records = || lines.iter().filter_map(|line| Some((line, parse_line(line.as_bytes()).ok()?)));
+fn settled(records: &[(&str, Record<'_>)]) -> String {
     // Systems by all their names, so that an entitlement is the same under each.
     let mut systems: HashMap<String, String> = HashMap::new();
-    for (_, record) in records() {
-        if let Record::System(s) = &record {
+    for (_, record) in records {
+        if let Record::System(s) = record {
             for name in s.aliases.iter().chain([&s.id]) {
                 systems.insert(norm(name).into_owned(), norm(&s.id).into_owned());
             }
         }
     }
-    let mut groups: BTreeMap<[String; 3], Vec<(Option<Instant>, &String)>> = BTreeMap::new();
-    for (line, record) in records() {
+    let mut groups: BTreeMap<[String; 3], Vec<(Option<Instant>, &str)>> = BTreeMap::new();
+    for (line, record) in records {
         let form = |name: &str| norm(name).into_owned();
-        let (thing, observed) = match &record {
+        let (thing, observed) = match record {
             Record::System(r) => (["system".to_owned(), form(&r.id), String::new()], r.observed_at),
             Record::Workflow(r) => (["workflow".to_owned(), form(&r.id), String::new()], r.observed_at),
             Record::Policy(r) => (["policy".to_owned(), form(&r.id), String::new()], r.observed_at),

@@ -22,13 +22,17 @@ impl Run<'_> {
         self.rules.settings.checks.thresholds.source_max_age
     }
 
-    /// Which absences prove nothing now, as a text.
-    pub(super) fn doubts_text(&self, catalogue: &Catalogue) -> Result<String, EngineError> {
+    /// What belongs to every part, alone: what the sources themselves are judged by.
+    pub(super) fn sources_world(&self, catalogue: &Catalogue) -> Result<World, EngineError> {
         let part = Part::load(&*self.store, catalogue, &[])?;
-        let world = World::new(part.estate, &self.rules.settings);
-        let doubts = doubts(&world, &self.rules.settings, self.now);
+        Ok(World::new(part.estate, &self.rules.settings))
+    }
+
+    /// Which absences prove nothing now, as a text.
+    pub(super) fn doubts_text(&self, catalogue: &Catalogue, world: &World) -> String {
+        let doubts = doubts(world, &self.rules.settings, self.now);
         let all = format!("{doubts}\n{}\n{}", catalogue.identities, catalogue.settled);
-        Ok(hashed("q1:", &all))
+        hashed("q1:", &all)
     }
 
     /// The sources in doubt.
@@ -70,22 +74,26 @@ impl Run<'_> {
         })
     }
 
-    /// Judges the sources themselves: one finding for each that is in doubt.
+    /// Judges the sources themselves: one finding for each that is in doubt. `world` is what belongs to every part.
     pub(super) fn judge_sources(
         &mut self,
         mut catalogue: Catalogue,
+        mut world: World,
         frozen: &[Doubt],
     ) -> Result<(), EngineError> {
+        let mut troubled = false;
         for spec in self.specs {
             let Some(state) = self.states.get(&spec.id) else { continue };
             if let Some(trouble) = &state.trouble {
                 let taken_at = state.taken_at.or(state.tried_at).unwrap_or(self.now);
                 let line = in_trouble(&spec.id, taken_at, trouble);
                 catalogue.snapshots.insert(spec.id.clone(), vec![line]);
+                troubled = true;
             }
         }
-        let part = Part::load(&*self.store, &catalogue, &[])?;
-        let world = World::new(part.estate, &self.rules.settings);
+        if troubled {
+            world = self.sources_world(&catalogue)?;
+        }
         let judgement = judge_part(&world, &self.rules.settings, self.now, 1);
         let mut known: BTreeMap<String, _> =
             self.store.lives_at(&[0])?.into_iter().map(|l| (l.id.clone(), l)).collect();

@@ -4,7 +4,6 @@
 //! so the hashes are read once, in the order of the index, and asked here. That takes 24 bytes for each record and a third
 //! as much again, since a table that is full is slow: 32 bytes, or 64 MB for two million records, until the pull is taken.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 use rusqlite::Connection;
@@ -51,15 +50,6 @@ impl Held {
     /// Reads what a source holds; `records` is how many there should be.
     pub(super) fn load(db: &Connection, source: i64, records: u64) -> Result<Self> {
         let mut held = Self::with_room(usize::try_from(records).unwrap_or(0));
-        let mark = place(&RecordType::ALL, &RecordType::Snapshot);
-        // Named with all types of the catalogue, so that its small index serves.
-        let sql =
-            "SELECT id FROM record WHERE until_run IS NULL AND kind IN (1, 2, 3, 4, 5, 10, 11) AND kind = ?2
-            AND source = ?1";
-        let mut statement = db.prepare_cached(sql)?;
-        held.marks =
-            statement.query_map([source, mark], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        let marks: HashSet<i64> = held.marks.iter().copied().collect();
         let sql = "SELECT hash, id FROM record WHERE source = ?1 AND until_run IS NULL";
         let mut statement = db.prepare_cached(sql)?;
         let mut rows = statement.query([source])?;
@@ -67,16 +57,28 @@ impl Held {
         let mut some = Vec::with_capacity(AT_ONCE);
         while let Some(row) = rows.next()? {
             let (hash, id): (Hash, i64) = (row.get(0)?, row.get(1)?);
-            if marks.contains(&id) {
-                continue;
-            }
             some.push(Slot { hash, row: id });
             if some.len() == AT_ONCE {
                 held.add(&mut some);
             }
         }
         held.add(&mut some);
+        held.set_marks_aside(db, source)?;
         Ok(held)
+    }
+
+    /// Lets end marks not be found.
+    fn set_marks_aside(&mut self, db: &Connection, source: i64) -> Result<()> {
+        // Named with all types of the catalogue, so that its small index serves.
+        let sql = "SELECT id, hash FROM record WHERE until_run IS NULL AND kind IN (1, 2, 3, 4, 5, 10, 11) AND kind = ?2
+            AND source = ?1";
+        let mut statement = db.prepare_cached(sql)?;
+        let mut rows = statement.query([source, place(&RecordType::ALL, &RecordType::Snapshot)])?;
+        while let Some(row) = rows.next()? {
+            self.marks.push(row.get(0)?);
+            self.end(&row.get(1)?);
+        }
+        Ok(())
     }
 
     /// Where the search for a hash begins.

@@ -401,10 +401,17 @@ fn digest(db: &Connection, source: i64) -> Result<String> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([source])?;
     let mut sha = Sha256::new();
+    // Small pieces cost more to hand over than to hash.
+    let mut some = Vec::with_capacity(8192);
     while let Some(row) = rows.next()? {
-        sha.update(row.get_ref(0)?.as_blob().unwrap_or_default());
-        sha.update(row.get_ref(1)?.as_blob().unwrap_or_default());
+        some.extend_from_slice(row.get_ref(0)?.as_blob().unwrap_or_default());
+        some.extend_from_slice(row.get_ref(1)?.as_blob().unwrap_or_default());
+        if some.len() >= 8160 {
+            sha.update(&some);
+            some.clear();
+        }
     }
+    sha.update(&some);
     Ok(sha.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 

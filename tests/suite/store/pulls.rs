@@ -390,7 +390,9 @@ pub fn how_a_source_stands_is_remembered_with_its_records(home: &dyn Home) {
         };
         let pull = Pull { run: 1, source: "a", reader: &read, settle: &|_, _| false, state: &state };
         let one = Toy::grant("1", records, 1, "vpn");
-        store.ingest(&pull, &mut |keep| hand_over(&[one.clone()], keep), &mut |_| admit.clone()).unwrap();
+        store
+            .ingest(&pull, &mut |keep| hand_over(std::slice::from_ref(&one), keep), &mut |_| admit.clone())
+            .unwrap();
         store.sources().unwrap().into_iter().find(|s| s.id == "a")
     };
     assert_eq!(ingest(Err("no".to_owned()), 0), None, "held: nothing of it");
