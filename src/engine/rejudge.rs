@@ -109,7 +109,7 @@ impl Run<'_> {
         }
         finding.now = Instant::MIN;
         let material = material_of(&finding);
-        let fresh = fresh(&finding, home, material);
+        let fresh = fresh(&finding, home, material, old.as_ref().map_or(0, |old| old.body.len()));
         let now = Now { at: self.now, run: self.id };
         let mut last = None;
         if let Some(old) = old.as_ref().filter(|old| old.quiet_at.is_some()) {
@@ -253,12 +253,19 @@ fn kept_verdict(v: Verdict<'_>, grant: Hash, home: Token) -> KeptVerdict {
 
 /// What of a finding matters: severity, standing, request, who answers.
 fn material_of(f: &Finding<'_>) -> Hash {
-    let text = serde_json::to_vec(&(f.severity, f.standing, &f.request, &f.accountable)).unwrap_or_default();
-    hash([text.as_slice()])
+    let text = json(&(f.severity, f.standing, &f.request, &f.accountable), 512);
+    hash([text.as_bytes()])
 }
 
-/// The life that a finding would begin.
-fn fresh(f: &Finding<'_>, home: Token, material: Hash) -> Life {
+/// A value as JSON, with room for so many bytes from the start.
+fn json(value: &impl serde::Serialize, room: usize) -> String {
+    let mut text = Vec::with_capacity(room);
+    let written = serde_json::to_writer(&mut text, value);
+    written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_default()
+}
+
+/// The life that a finding would begin; `room` is about how long it is as a text.
+fn fresh(f: &Finding<'_>, home: Token, material: Hash, room: usize) -> Life {
     let grant = f.grant.as_ref().map(|g| {
         let path: Vec<_> = g.path.iter().map(|s| (s.system.as_deref(), &*s.entitlement)).collect();
         grant_key(&g.system, &g.account, &g.entitlement, g.scope.as_deref(), &path)
@@ -287,6 +294,6 @@ fn fresh(f: &Finding<'_>, home: Token, material: Hash) -> Life {
         owner: group::owner(f).map(str::to_owned),
         group: group::key(f),
         told: vec![],
-        body: serde_json::to_string(f).unwrap_or_default(),
+        body: json(f, room),
     }
 }

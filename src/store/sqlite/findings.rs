@@ -54,7 +54,7 @@ pub(super) fn put(tx: &Transaction<'_>, life: &Life) -> Result<()> {
 
 fn read(row: &Row<'_>) -> Result<Life> {
     let broken = |e: serde_json::Error| StoreError::Broken(format!("a finding's life: {e}"));
-    let changes: Vec<i64> = serde_json::from_str(&row.get::<_, String>(16)?).map_err(broken)?;
+    let changes: Vec<i64> = listed(row, 16)?;
     let acceptance: Option<String> = row.get(18)?;
     let cause: String = row.get(19)?;
     Ok(Life {
@@ -80,9 +80,17 @@ fn read(row: &Row<'_>) -> Result<Life> {
         cause: serde_json::from_value(cause.into()).map_err(broken)?,
         owner: row.get(20)?,
         group: row.get(21)?,
-        told: serde_json::from_str(&row.get::<_, String>(22)?).map_err(broken)?,
+        told: listed(row, 22)?,
         body: row.get(23)?,
     })
+}
+
+/// A list in a column. Most are empty, and of those there are many.
+fn listed<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Vec<T>> {
+    match reading::text(row, column)? {
+        "[]" => Ok(vec![]),
+        text => serde_json::from_str(text).map_err(|e| StoreError::Broken(format!("a finding's life: {e}"))),
+    }
 }
 
 pub(super) fn at_homes(db: &Connection, homes: &[Token]) -> Result<Vec<Life>> {
