@@ -170,17 +170,27 @@ fn a_daemon_that_is_killed_goes_on_where_it_was() {
     let mut estate = Estate::new(77, GRANTS, now());
     let mut dice = Dice::new(78);
     let mut hit: BTreeMap<Phase, usize> = BTreeMap::new();
+    // How long a run takes here and now: it is killed before, while and after it judges.
+    site.export(&estate, now());
+    let begun = Tick::now();
+    let mut running = site.start(&["run"]);
+    until("a run", Span::from_secs(60), || {
+        site.ask("SELECT max(id) FROM run WHERE ended_at IS NOT NULL") > Some(0)
+    });
+    let usual = begun.elapsed();
+    running.stop();
     for _ in 0..kills().div_ceil(8) {
         estate.step(now());
         site.export(&estate, now());
         site.all_due();
         let last = site.ask("SELECT max(id) FROM run").unwrap_or(0);
         let mut running = site.start(&["run"]);
-        std::thread::sleep(Span::from_millis(dice.below(700) as u64));
+        let most = usize::try_from(usual.as_millis() * 2).unwrap();
+        std::thread::sleep(Span::from_millis(dice.below(most) as u64));
         assert!(running.kill(), "it ended by itself:\n{}", site.read("log"));
         *hit.entry(phase(&site, last)).or_default() += 1;
     }
-    println!("killed in {hit:?}");
+    println!("killed in {hit:?}; a run takes {usual:?}");
     site.receiver.set(Mood::Well);
     // What is absent must be absent twice.
     for _ in 0..3 {
