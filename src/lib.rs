@@ -35,6 +35,7 @@
 //! src/secret.rs    where a secret is, and fetching it
 //! src/controls.rs  which control of which framework a check speaks to, from config/controls/
 //! src/lock.rs      one process on one store
+//! src/turns.rs     several threads that hand on what they made in the order of its number
 //! src/log.rs       the log, in which no name does anything to a terminal
 //! src/serve/       health, readiness and metrics over HTTP
 //! src/notify.rs    telling systemd that the service is ready, stops and still works
@@ -80,7 +81,7 @@
 //! | `model` | nothing | nothing |
 //! | `judge` | `model` | nothing |
 //! | `report` | `model` | nothing |
-//! | `intake` | `model`, `judge` | files, terminal |
+//! | `intake` | `model`, `judge`, `turns` | files, terminal |
 //! | `connect` | `model`, `net`, `secret` | files, processes, clock, environment, network, async |
 //! | `alert` | `model` | nothing |
 //! | `store` | `model` | files |
@@ -90,6 +91,7 @@
 //! | `engine` | `model`, `judge`, `alert`, `store` | nothing |
 //! | `controls` | `model`, `judge` | files |
 //! | `lock` | nothing | files, processes |
+//! | `turns` | nothing | nothing |
 //! | `log` | nothing | terminal, environment, clock |
 //! | `serve` | `model` | network, async |
 //! | `notify` | nothing | network, environment, processes, clock |
@@ -125,3 +127,4 @@ pub mod secret;
 pub mod serve;
 pub mod sink;
 pub mod store;
+mod turns;

@@ -3,7 +3,8 @@
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::turns::Turns;
 
 /// Renders the batches `0..count` on this many threads (at least one) and writes them in their order. Each thread has
 /// one buffer, and a worker of its own that `start` makes: `render` fills the buffer with one batch, and the workers
@@ -22,10 +23,10 @@ pub(super) fn write_in_order<W>(
 where
     W: Send,
 {
-    let line = Line { state: Mutex::new(State { out, turn: 0, end: None }), moved: Condvar::new() };
+    let turns = Turns::new(out);
     let next = AtomicUsize::new(0);
     let work = || {
-        let _alarm = Alarm(&line);
+        let _alarm = turns.alarm();
         let (mut worker, mut buffer) = (start(), Vec::new());
         loop {
             // Only the number matters: what a batch holds does not depend on the others.
@@ -35,7 +36,7 @@ where
             }
             buffer.clear();
             let rendered = render(&mut worker, batch, &mut buffer);
-            if !line.write(batch, rendered, &buffer) {
+            if !turns.hand_on(batch as u64, |out| rendered.and_then(|()| out.write_all(&buffer))) {
                 return worker;
             }
             wrote(batch);
@@ -46,66 +47,7 @@ where
         // A panic in a thread is a defect; it goes on in this one.
         running.into_iter().map(|r| r.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect()
     });
-    match line.state.into_inner().unwrap_or_else(PoisonError::into_inner).end {
-        Some(End::Error(e)) => Err(e),
-        Some(End::Panic) | None => Ok(workers),
-    }
-}
-
-/// Those who wait for their turn to write.
-struct Line<O> {
-    state: Mutex<State<O>>,
-    moved: Condvar,
-}
-
-struct State<O> {
-    out: O,
-    /// The batch that is written next.
-    turn: usize,
-    /// Why nothing further is written.
-    end: Option<End>,
-}
-
-enum End {
-    Error(io::Error),
-    Panic,
-}
-
-impl<O> Line<O> {
-    fn lock(&self) -> MutexGuard<'_, State<O>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<O: Write> Line<O> {
-    /// Waits for the turn of a batch and writes it; whether there is any use in going on.
-    fn write(&self, batch: usize, rendered: io::Result<()>, text: &[u8]) -> bool {
-        let mut state = self.lock();
-        while state.turn != batch && state.end.is_none() {
-            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        if state.end.is_some() {
-            return false;
-        }
-        match rendered.and_then(|()| state.out.write_all(text)) {
-            Ok(()) => state.turn += 1,
-            Err(e) => state.end = Some(End::Error(e)),
-        }
-        self.moved.notify_all();
-        state.end.is_none()
-    }
-}
-
-/// When its thread panics, nobody waits for that thread's turn.
-struct Alarm<'l, O>(&'l Line<O>);
-
-impl<O> Drop for Alarm<'_, O> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.lock().end.get_or_insert(End::Panic);
-            self.0.moved.notify_all();
-        }
-    }
+    turns.end().map(|_| workers)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Several threads on one input: each takes the next block, parses it by itself, and hands on what it holds in its turn.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::input::{Block, Lines};
 use super::{IntakeError, Whole, digest};
 use crate::judge::Builder;
+use crate::turns::Turns;
 
 /// Reads an input to its end, or to the first line that is no record where those are not passed over.
 pub(super) fn read(
@@ -21,13 +22,8 @@ pub(super) fn read(
         let digest = digest(&block, input, pass_over, &mut part);
         whole.take(&mut part, digest)?;
         if threads > 1 && !lines.is_over() {
-            let shared = Shared {
-                input,
-                pass_over,
-                source: Mutex::new((lines, 0)),
-                turn: Mutex::new(Turn { next: 0, whole, failed: None, stopped: false }),
-                moved: Condvar::new(),
-            };
+            let shared =
+                Shared { input, pass_over, source: Mutex::new((lines, 0)), turns: Turns::new(whole) };
             return shared.run(threads, block, part);
         }
     }
@@ -40,18 +36,7 @@ struct Shared<'s, 'w, 'l> {
     pass_over: bool,
     /// The rest of the input, and the number of the next block.
     source: Mutex<(Lines<'l>, u64)>,
-    turn: Mutex<Turn<'s, 'w>>,
-    /// It is another block's turn, or nobody's any more.
-    moved: Condvar,
-}
-
-/// Whose turn it is to hand on.
-struct Turn<'s, 'w> {
-    /// The number of the block.
-    next: u64,
-    whole: &'s mut Whole<'w>,
-    failed: Option<IntakeError>,
-    stopped: bool,
+    turns: Turns<&'s mut Whole<'w>, IntakeError>,
 }
 
 impl Shared<'_, '_, '_> {
@@ -64,16 +49,14 @@ impl Shared<'_, '_, '_> {
             // A part that was used has its room already.
             self.work(block, part);
         });
-        let turn = self.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
-        turn.failed.map_or(Ok(()), Err)
+        self.turns.end().map(drop)
     }
 
     fn work(&self, mut block: Block, mut part: Builder) {
-        // Nobody may wait for the turn of a thread that is no more.
-        let _stop = OnPanic(self);
+        let _alarm = self.turns.alarm();
         loop {
             let (number, read) = {
-                let mut source = lock(&self.source);
+                let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
                 let (lines, next) = &mut *source;
                 let number = *next;
                 *next += 1;
@@ -84,37 +67,10 @@ impl Shared<'_, '_, '_> {
                 Ok(true) => Ok(digest(&block, self.input, self.pass_over, &mut part)),
                 Err(e) => Err(e),
             };
-            let mut turn = lock(&self.turn);
-            while turn.next != number && !turn.stopped {
-                turn = self.moved.wait(turn).unwrap_or_else(PoisonError::into_inner);
-            }
-            if turn.stopped {
+            let take = |whole: &mut &mut Whole<'_>| whole.take(&mut part, digested?);
+            if !self.turns.hand_on(number, take) {
                 return;
             }
-            let taken = digested.and_then(|digest| turn.whole.take(&mut part, digest));
-            turn.next += 1;
-            if let Err(e) = taken {
-                turn.failed = Some(e);
-                turn.stopped = true;
-            }
-            drop(turn);
-            self.moved.notify_all();
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Stops all others when its thread panics; the panic goes on where the threads are joined.
-struct OnPanic<'a, 's, 'w, 'l>(&'a Shared<'s, 'w, 'l>);
-
-impl Drop for OnPanic<'_, '_, '_, '_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            lock(&self.0.turn).stopped = true;
-            self.0.moved.notify_all();
         }
     }
 }
