@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Counts the instructions that a grant costs in `reconcile`, which no noise of a machine can change.
+"""Counts the instructions that a grant costs in `reconcile`, which no noise of a machine can change. Figures are compared only
+where compiler, valgrind and the registers of the processor are those they were counted with.
 
     benches/instructions.py target/release/counterfoil             compare with benches/instructions.json; status 1 when dearer
     benches/instructions.py target/release/counterfoil --write     put down what it costs now
@@ -78,6 +79,21 @@ def count(program, records, form):
     return int(re.search(r"Collected : (\d+)", run.stderr).group(1))
 
 
+def said(command):
+    """The first line of what a command says."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+
+
+def place():
+    """What else decides how many instructions are counted: the compiler, valgrind, and the wide registers that libraries use."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as info:
+            wide = "avx2" if re.search(r"^flags\s*:.*\bavx2\b", info.read(), re.M) else "no avx2"
+    except OSError:
+        wide = "not known"
+    return {"rustc": said(["rustc", "--version"]), "valgrind": said(["valgrind", "--version"]), "registers": wide}
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
@@ -92,10 +108,15 @@ def main():
             costs[form] = round((large - small) / (LARGE - SMALL))
     if "--write" in sys.argv[2:]:
         with open(KNOWN, "w", encoding="utf-8") as out:
-            out.write(json.dumps(costs, indent=2) + "\n")
+            out.write(json.dumps({"instructions": costs, "counted with": place()}, indent=2) + "\n")
         return print("written:", costs)
     with open(KNOWN, encoding="utf-8") as known:
         known = json.load(known)
+    here = place()
+    if here != known["counted with"]:
+        print(f"!!! not compared: the figures are of {known['counted with']}, and this is {here}; --write puts down new ones")
+        return print("counted:", costs)
+    known = known["instructions"]
     dearer = False
     for form, cost in costs.items():
         ratio = cost / known[form]
