@@ -209,9 +209,29 @@ impl Namespace {
         self.claims.iter().filter(|(_, key)| key.is_none()).map(|((_, form), _)| *form)
     }
 
+    /// What a name means when everything is resolved, and no name gets a key any more: `None` where two ids claim it or
+    /// nobody met it.
+    pub(crate) fn find(&self, names: &Interner, domain: u32, name: &str) -> Option<Key> {
+        let written = names.find(name);
+        if let Some(key) = written.and_then(|name| self.exact.get(&(domain, name))) {
+            return Some(*key);
+        }
+        let form = norm(name);
+        let form = if *form == *name { written? } else { names.find(&form)? };
+        match self.claims.get(&(domain, form)) {
+            Some(claimed) => *claimed,
+            None => self.unclaimed.get(&(domain, form)).copied(),
+        }
+    }
+
     /// Lets go of what only [`Namespace::resolve`] needs.
-    pub(crate) fn seal(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.asked = Asked::default();
+    }
+
+    /// Lets go of what [`Namespace::find`] needs as well.
+    pub(crate) fn seal(&mut self) {
+        self.settle();
         self.unclaimed = Fast::default();
     }
 }

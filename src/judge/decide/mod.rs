@@ -33,16 +33,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod names;
-
 use std::borrow::Cow;
 
 use super::estate::Sym;
 use super::judgement::Judgement;
+use super::names::Key;
 use super::world::Fast;
 use crate::model::finding::{Outcome, RequestKey, Standing, Verdict};
 use crate::model::{Instant, norm};
-use names::Names;
 
 /// What is known of a grant that was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,13 +70,10 @@ enum Found {
     Spelled,
 }
 
-/// All grants of a judgement, to be asked for one at a time. Takes about 40 bytes for each grant, besides the names of the
-/// catalogue.
+/// All grants of a judgement, to be asked for one at a time. Takes about 40 bytes for each grant.
 #[derive(Debug)]
 pub struct Decide<'j, 'w> {
     judgement: &'j Judgement<'w>,
-    systems: Names,
-    rights: Names,
     /// By the normal form of the account.
     found: Fast<Place, Found>,
     /// By the account as it is written, where the normal form is not enough.
@@ -90,7 +85,6 @@ impl<'j, 'w> Decide<'j, 'w> {
     #[must_use]
     pub fn new(judgement: &'j Judgement<'w>) -> Self {
         let world = judgement.moment.world;
-        let (mut systems, mut rights) = names::catalogue(&world.estate);
         let mut rank = vec![0u32; judgement.order.len()];
         for (place, row) in (0..).zip(&judgement.order) {
             if let Some(slot) = rank.get_mut(*row as usize) {
@@ -99,13 +93,12 @@ impl<'j, 'w> Decide<'j, 'w> {
         }
         let mut rows: Vec<(Place, u32, u32)> = Vec::with_capacity(world.held.len());
         for (row, (grant, held)) in (0..).zip(world.estate.grants.iter().zip(&world.held)) {
-            let Some(system) = systems.meet(&world.estate, 0, grant.system) else { continue };
-            let Some(right) = rights.meet(&world.estate, system, grant.entitlement) else { continue };
+            let Some(right) = held.entitlement else { continue };
             let place = rank.get(row as usize).copied().unwrap_or(u32::MAX);
-            rows.push((at(system, right, held.account, grant.scope), place, row));
+            rows.push((at(held.system, right, held.account, grant.scope), place, row));
         }
         rows.sort_unstable();
-        let mut index = Self { judgement, systems, rights, found: Fast::default(), spelled: Fast::default() };
+        let mut index = Self { judgement, found: Fast::default(), spelled: Fast::default() };
         index.found.reserve(rows.len());
         for same in rows.chunk_by(|(a, ..), (b, ..)| a == b) {
             index.add(same);
@@ -174,22 +167,23 @@ impl<'j, 'w> Decide<'j, 'w> {
         scope: Option<&str>,
         at_instant: Instant,
     ) -> Option<Answer<'w>> {
-        let (moment, estate) = (&self.judgement.moment, &self.judgement.moment.world.estate);
-        let system = self.systems.find(estate, 0, system)?;
-        let right = self.rights.find(estate, system, entitlement)?;
-        let form = estate.names.find(&norm(account))?;
+        let moment = &self.judgement.moment;
+        let (world, names) = (moment.world, &moment.world.estate.names);
+        let system = world.system_names.find(names, 0, system)?;
+        let right = world.entitlement_names.find(names, system.number(), entitlement)?;
+        let form = names.find(&norm(account))?;
         let scope = match scope {
-            Some(scope) => Some(estate.names.find(scope)?),
+            Some(scope) => Some(names.find(scope)?),
             None => None,
         };
         let found = match *self.found.get(&at(system, right, form, scope))? {
-            Found::Spelled => *self.spelled.get(&at(system, right, estate.names.find(account)?, scope))?,
+            Found::Spelled => *self.spelled.get(&at(system, right, names.find(account)?, scope))?,
             found @ Found::Row(..) => found,
         };
         let Found::Row(row, until) = found else { return None };
         let facts = self.judgement.facts.get(row as usize)?;
-        let text = |sym: Sym| Cow::Borrowed(moment.world.estate.text(sym));
-        let request = facts.controlling.and_then(|request| moment.world.request(request));
+        let text = |sym: Sym| Cow::Borrowed(world.estate.text(sym));
+        let request = facts.controlling.and_then(|request| world.request(request));
         Some(Answer {
             standing: facts.standing,
             outcome: facts.standing.outcome(),
@@ -221,8 +215,8 @@ impl<'j, 'w> Decide<'j, 'w> {
     }
 }
 
-fn at(system: u32, right: u32, account: Sym, scope: Option<Sym>) -> Place {
-    [system, right, account.number(), scope.map_or(0, Sym::number)]
+fn at(system: Key, right: Key, account: Sym, scope: Option<Sym>) -> Place {
+    [system.number(), right.number(), account.number(), scope.map_or(0, Sym::number)]
 }
 
 #[cfg(test)]

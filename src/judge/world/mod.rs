@@ -49,6 +49,9 @@ const MANY: usize = if cfg!(test) { 1 } else { 50_000 };
 pub struct World {
     pub(crate) estate: Estate,
     pub(crate) people: Namespace,
+    pub(crate) system_names: Namespace,
+    /// With the number of a system's key as the domain.
+    pub(crate) entitlement_names: Namespace,
     /// In the order of the identities.
     pub(crate) relations: Vec<Relations>,
     /// In the order of the grants, which are sorted by subject.
@@ -152,10 +155,16 @@ impl World {
 
         let mut people = std::mem::take(&mut r.people);
         people.seal();
+        let [system_names, entitlement_names] = [&mut r.systems, &mut r.entitlements].map(|names| {
+            names.settle();
+            std::mem::take(names)
+        });
         estate.names = std::mem::take(&mut r.text);
         Self {
             estate,
             people,
+            system_names,
+            entitlement_names,
             relations,
             held,
             steps,
