@@ -5,14 +5,13 @@
 
 use super::archive::Input;
 use super::recognise::Recognised;
-use super::value::{Build, Notes, Sketch};
+use super::value::{Build, Notes, Sketch, scalars};
 use super::{Row, RowSink};
 use crate::connect::error::{Place, PullError};
 use crate::connect::limits::{MAX_DOCUMENT_BYTES, MAX_JSON_DEPTH, MAX_ROW_BYTES};
 use crate::connect::manifest::Shape;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
 /// A pointer such as `/issues` in steps; `*` stands for every element of an array.
@@ -102,32 +101,10 @@ impl<'de, V: Visit> DeserializeSeed<'de> for Walk<'_, V> {
 impl<'de, V: Visit> Visitor<'de> for Walk<'_, V> {
     type Value = Value;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
+    scalars!();
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
         Ok(Value::from(value))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
