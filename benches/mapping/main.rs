@@ -1,6 +1,8 @@
 //! How fast rows become records: pulls of small rows through the maps of connectors that are shipped, from text to lines of
 //! records, as the program does it. See `benches/README.md`.
 
+#[path = "../shared/processor.rs"]
+mod processor;
 mod rows;
 
 use std::io::{BufWriter, Write};
@@ -132,9 +134,9 @@ fn processor(ready: &[Ready<'_>]) {
             let mut best = (f64::MAX, f64::MAX);
             let mut records = 0;
             for _ in 0..5 {
-                let (busy, clock) = (busy(), Instant::now());
+                let (busy, clock) = (processor::spent(), Instant::now());
                 records = ready.pull(threads).records;
-                best = (best.0.min(self::busy() - busy), best.1.min(clock.elapsed().as_secs_f64()));
+                best = (best.0.min(processor::spent() - busy), best.1.min(clock.elapsed().as_secs_f64()));
             }
             let (each, a_second) = (best.0 * 1e6 / records as f64, records as f64 / best.1);
             let name = ready.case.connector;
@@ -144,17 +146,4 @@ fn processor(ready: &[Ready<'_>]) {
             ));
         }
     }
-}
-
-/// Seconds of processor this program has used.
-#[cfg(unix)]
-fn busy() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-/// Not known here.
-#[cfg(not(unix))]
-fn busy() -> f64 {
-    0.0
 }

@@ -13,6 +13,9 @@
     reason = "a measurement that meets what it does not expect should stop"
 )]
 
+#[path = "../shared/processor.rs"]
+mod processor;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -40,7 +43,7 @@ fn main() {
     let (records, touched) = change(Path::new(file), &changed, per_mille);
     println!("{records} records, of which {touched} change");
 
-    let (tick, before) = (Tick::now(), processor());
+    let (tick, before) = (Tick::now(), processor::spent());
     let taken = intake::read(
         &[Source::File(file.into())],
         Options { threads: 2, rejects: None, now: at(FIRST), progress: &|_| {} },
@@ -49,7 +52,7 @@ fn main() {
     let settings = Settings::default();
     let world = World::new(taken.estate, &settings);
     let findings = judge(&world, &settings, at(FIRST), 2, &|_| {}).findings(&()).count();
-    let (took, spent) = (tick.elapsed().as_secs_f64(), processor() - before);
+    let (took, spent) = (tick.elapsed().as_secs_f64(), processor::spent() - before);
     println!(
         "judging everything without a store    {took:>8.2} s   {spent:>8.2} s of processor   {findings} findings"
     );
@@ -58,9 +61,9 @@ fn main() {
     let store = folder.path().join("store.db");
     let mut engine = Engine::new(Box::new(Sqlite::open(&store).unwrap()), rules());
     let step = |name: &str, engine: &mut Engine, now: &str, file: Option<&Path>, judge: bool| {
-        let (tick, before) = (Tick::now(), processor());
+        let (tick, before) = (Tick::now(), processor::spent());
         let manifest = run(engine, now, file, judge);
-        let (took, spent) = (tick.elapsed().as_secs_f64(), processor() - before);
+        let (took, spent) = (tick.elapsed().as_secs_f64(), processor::spent() - before);
         println!(
             "{name:<36}  {took:>8.2} s   {spent:>8.2} s of processor   {} homes, {} grants, {} events",
             manifest.homes,
@@ -83,15 +86,6 @@ fn main() {
     let engine = Engine::new(Box::new(Sqlite::open(&store).unwrap()), rules());
     println!("opening it                            {:>8.3} s", tick.elapsed().as_secs_f64());
     drop(engine);
-}
-
-/// Processor time of this process so far, in seconds; 0 where there is no `/proc`.
-fn processor() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The fields behind the name, which may hold spaces: the 12th and 13th are ticks of a hundredth of a second.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn add(to: &mut [f64; 2], more: [f64; 2]) {

@@ -13,6 +13,8 @@
     reason = "a measurement that meets what it does not expect should stop"
 )]
 
+#[path = "../shared/processor.rs"]
+mod processor;
 mod yardstick;
 
 use std::path::Path;
@@ -24,20 +26,11 @@ use counterfoil::judge::{Settings, World, checks, judge};
 use counterfoil::model::Instant;
 use counterfoil::report::{Lines, write_compact};
 
-/// Processor time of this process so far, in seconds; 0 where there is no `/proc`.
-fn processor() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The fields behind the name, which may hold spaces: the 12th and 13th are ticks of a hundredth of a second.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
-}
-
 /// Says how long something took.
 fn timed<T>(name: &str, what: impl FnOnce() -> T) -> (T, f64) {
-    let (tick, before) = (Tick::now(), processor());
+    let (tick, before) = (Tick::now(), processor::spent());
     let done = what();
-    let (clock, spent) = (tick.elapsed().as_secs_f64(), processor() - before);
+    let (clock, spent) = (tick.elapsed().as_secs_f64(), processor::spent() - before);
     println!("{name:<28} {clock:>8.2} s   {spent:>8.2} s of processor");
     (done, clock)
 }
