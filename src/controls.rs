@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::Path;
 
 use rust_embed::RustEmbed;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::judge::ControlSource;
@@ -30,7 +30,7 @@ const KINDS: [&str; 3] = ["human", "service", "agent"];
 struct Embedded;
 
 /// A framework with its controls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Framework {
     /// The id in a finding, such as `nist-csf-2.0`.
     pub framework: String,
@@ -45,7 +45,7 @@ pub struct Framework {
 }
 
 /// A control of a framework.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
     /// As the framework writes it.
     pub id: String,
@@ -189,6 +189,15 @@ impl Controls {
             let framework = self.frameworks.get(framework)?;
             Some((framework, framework.controls.get(*at)?))
         })
+    }
+
+    /// These frameworks, and no others: as [`Controls::frameworks`] gave them once.
+    #[must_use]
+    pub fn of_frameworks(frameworks: Vec<Framework>) -> Self {
+        let frameworks = frameworks.into_iter().map(|f| (f.framework.clone(), f)).collect();
+        let mut all = Self { frameworks, by_check: HashMap::new() };
+        all.index();
+        all
     }
 
     /// Every framework, by id.

@@ -28,7 +28,7 @@
 //! src/intake/      reads files of records (plain, gzip, zstd) into an estate; keeps what it rejects
 //! src/connect/     asks products (HTTP, LDAP, SQL, programs) or reads their exports; a row through jq becomes records
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
-//! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled
+//! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled; what was known once
 //! src/store/       what is remembered, in SQLite: records and their history, verdicts, findings, the outbox
 //! src/net/         how others are reached: addresses that may be, TLS, proxies
 //! src/sink/        findings told to others, one file for each kind of receiver

@@ -100,6 +100,7 @@ fn rules() -> Rules {
     Rules {
         settings: Settings::default(),
         controls: Box::new(()),
+        frameworks: serde_json::Value::Null,
         life: life::Rules::default(),
         guard: guard::Limits::default(),
         mutes: vec![],

@@ -283,6 +283,7 @@ fn empty_rules() -> crate::engine::Rules {
     crate::engine::Rules {
         settings: crate::judge::Settings::default(),
         controls: Box::new(()),
+        frameworks: serde_json::Value::Null,
         life: crate::alert::life::Rules::default(),
         guard: crate::alert::guard::Limits::default(),
         mutes: vec![],

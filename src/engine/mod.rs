@@ -12,6 +12,7 @@
 
 mod lines;
 mod part;
+mod past;
 mod prepare;
 mod rejudge;
 mod report;
@@ -24,6 +25,9 @@ use std::fmt;
 use std::io::BufRead;
 
 use part::Catalogue;
+pub use past::{
+    Past, SourceAt, TakenAt, Terms, accepted_at, each_manifest, estate_at, sources_at, troubled_at,
+};
 pub use report::{Manifest, PullOutcome, SourceLine};
 pub use tell::{Listener, Team};
 
@@ -94,6 +98,8 @@ pub struct Rules {
     pub settings: Settings,
     /// Which controls a check speaks to.
     pub controls: Box<dyn ControlSource + Send + Sync>,
+    /// The same as JSON, to be kept with what was judged.
+    pub frameworks: serde_json::Value,
     /// How findings live.
     pub life: life::Rules,
     /// When a pull is held.
@@ -219,6 +225,8 @@ const JUDGED_AT: &str = "judged-at";
 const DOUBTS: &str = "doubts";
 /// The fact that holds the hash of the last manifest.
 const MANIFEST: &str = "manifest";
+/// What the names of facts begin with that hold the terms of a judgement, followed by their hash.
+const TERMS: &str = "terms:";
 
 impl Run<'_> {
     /// Whether the run may go on; asked again and again, which also shows that it does.
@@ -256,6 +264,27 @@ impl Run<'_> {
         let at = (JUDGED_AT.to_owned(), self.now.to_string());
         self.manifest.facts = vec![(JUDGED.to_owned(), with), (DOUBTS.to_owned(), doubts), at];
         self.manifest.judged = true;
+        self.keep_terms()?;
+        for (_, standing, n) in self.store.standings()? {
+            *self.manifest.outcomes.entry(standing.outcome()).or_default() += n;
+        }
+        Ok(())
+    }
+
+    /// Keeps what was judged with, once for all runs that judge with the same.
+    fn keep_terms(&mut self) -> Result<(), EngineError> {
+        let terms = Terms {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            settings: self.rules.settings.clone(),
+            frameworks: self.rules.frameworks.clone(),
+        };
+        let text = serde_json::to_string(&terms).map_err(|e| EngineError::Broken(e.to_string()))?;
+        let hash = hashed("t1:", &text);
+        let name = format!("{TERMS}{hash}");
+        if self.store.meta(&name)?.is_none() {
+            self.manifest.facts.push((name, text));
+        }
+        self.manifest.terms = Some(hash);
         Ok(())
     }
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::Instant;
 use crate::model::event::{Activity, hashed};
-use crate::model::finding::Severity;
+use crate::model::finding::{Outcome, Severity};
 use crate::model::life::Difference;
 
 /// What came of the pull of one source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum PullOutcome {
     /// It is the last good snapshot now.
@@ -44,7 +44,7 @@ pub enum PullOutcome {
 }
 
 /// One source in a manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLine {
     /// Its id.
     pub id: String,
@@ -56,7 +56,7 @@ pub struct SourceLine {
 }
 
 /// What a run did. Chained: each names the hash of the one before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The run.
     pub run: u64,
@@ -73,6 +73,12 @@ pub struct Manifest {
     pub facts: Vec<(String, String)>,
     /// A hash of what everything was judged with.
     pub configuration: Option<String>,
+    /// By which name the terms it judged by are kept; `None` where it did not judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<String>,
+    /// How many grants were justified, unjustified and not known when it had judged.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes: BTreeMap<Outcome, u64>,
     /// The sources that were pulled, or retired.
     pub sources: Vec<SourceLine>,
     /// Homes that were judged.
@@ -102,6 +108,8 @@ impl Manifest {
             judged_all: first,
             facts: vec![],
             configuration: None,
+            terms: None,
+            outcomes: BTreeMap::new(),
             sources: vec![],
             homes: 0,
             grants: 0,

@@ -170,7 +170,7 @@ impl Run<'_> {
 }
 
 /// The end mark of a source whose last pull gave no good snapshot.
-fn in_trouble(source: &str, taken_at: Instant, trouble: &Trouble) -> String {
+pub(super) fn in_trouble(source: &str, taken_at: Instant, trouble: &Trouble) -> String {
     serde_json::json!({
         "type": "snapshot", "source": source, "taken_at": taken_at.to_string(), "complete": false,
         "reason": trouble.reason(),

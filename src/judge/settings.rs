@@ -6,13 +6,16 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::model::Duration;
 use crate::model::finding::Severity;
 use crate::model::record::Kind;
 
-/// Everything the judge is told besides the records and the instant.
-#[derive(Debug, Clone, Default)]
+/// Everything the judge is told besides the records and the instant. Written and read as JSON, so that what was judged can be
+/// judged again as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Thresholds, and what differs for single checks.
     pub checks: Checks,
@@ -41,6 +44,11 @@ macro_rules! thresholds {
             #[must_use]
             pub fn defaults() -> Vec<(&'static str, Duration)> {
                 vec![$((stringify!($field), $default),)*]
+            }
+
+            /// All of them, by their names.
+            fn named(&self) -> Vec<(&'static str, Duration)> {
+                vec![$((stringify!($field), self.$field),)*]
             }
 
             fn get_mut(&mut self, name: &str) -> Option<&mut Duration> {
@@ -92,7 +100,7 @@ pub struct Checks {
 }
 
 /// `[checks.NAME]`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckOverride {
     /// `false` switches the check off.
@@ -102,7 +110,7 @@ pub struct CheckOverride {
 }
 
 /// `[[birthright]]`: who of this kind holds this needs no request for it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Birthright {
     /// The system.
@@ -117,7 +125,7 @@ pub struct Birthright {
 }
 
 /// `[accountability]`: who answers where no record names anybody.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Accountability {
     /// For approval paths.
@@ -150,6 +158,20 @@ impl<'de> Deserialize<'de> for Checks {
             }
         }
         d.deserialize_map(Table)
+    }
+}
+
+/// With every threshold, also those that were left at their defaults: a later version may have others.
+impl Serialize for Checks {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        for (name, threshold) in self.thresholds.named() {
+            map.serialize_entry(name, &threshold)?;
+        }
+        for (name, own) in &self.overrides {
+            map.serialize_entry(name, own)?;
+        }
+        map.end()
     }
 }
 
@@ -196,5 +218,34 @@ impl JsonSchema for Checks {
         schema.insert("properties".into(), properties.into());
         schema.insert("additionalProperties".into(), false.into());
         schema
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_come_back_as_they_were_written() {
+        let own = CheckOverride { enabled: Some(false), severity: Some(Severity::Low) };
+        let settings = Settings {
+            checks: Checks {
+                thresholds: Thresholds { unused_after: Duration::days(7), ..Thresholds::default() },
+                overrides: BTreeMap::from([("unused-grant".to_owned(), own)]),
+            },
+            birthrights: vec![Birthright {
+                system: "okta".into(),
+                entitlement: "Everyone".into(),
+                identity_kinds: vec![Kind::Agent],
+                policy: Some("POL-1".into()),
+            }],
+            accountability: Accountability { operator: Some("ops".into()), ..Accountability::default() },
+        };
+        let text = serde_json::to_string(&settings).unwrap();
+        assert!(
+            text.contains(r#""unused_after":"P7D""#) && text.contains(r#""expiry_grace":"PT15M""#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
     }
 }

@@ -397,6 +397,10 @@ pub trait Store: Send {
     fn close_run(&mut self, close: Close<'_>) -> Result<()>;
     /// The last runs, latest first.
     fn runs(&self, limit: usize) -> Result<Vec<RunRow>>;
+    /// The last run that had ended at an instant.
+    fn run_at(&self, at: Instant) -> Result<Option<RunRow>>;
+    /// Shows the runs that ended, oldest first, up to and with this one.
+    fn ended_runs(&self, last: u64, show: &mut dyn FnMut(RunRow)) -> Result<()>;
     /// A fact.
     fn meta(&self, name: &str) -> Result<Option<String>>;
     /// Remembers a fact.
@@ -427,8 +431,14 @@ pub trait Store: Send {
     fn systems_held(&self) -> Result<Vec<String>>;
     /// Whether there is any record of a type.
     fn holds(&self, kind: RecordType) -> Result<bool>;
-    /// Shows all records as they were after a run (`None`: as they are): source and line.
-    fn records_at(&self, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()>;
+    /// Shows all records, or all of a type, as they were after a run (`None`: as they are): the record's number, source and
+    /// line, in an order that does not change as long as nothing is forgotten.
+    fn records_at(
+        &self,
+        run: Option<u64>,
+        of: Option<RecordType>,
+        show: &mut dyn FnMut(i64, &str, &str),
+    ) -> Result<()>;
 
     // ----------------------------------------------------------------------------------------------------- judging
     /// Some of the names that must be judged again, and how many there are.
@@ -463,6 +473,10 @@ pub trait Store: Send {
     fn accept(&mut self, accepted: &Accepted) -> Result<()>;
     /// The exceptions that have not ended.
     fn accepted(&self, now: Instant) -> Result<Vec<Accepted>>;
+
+    // ------------------------------------------------------------------------------------------------------ events
+    /// Shows the events of all runs up to and with this one, in the order in which they happened, as JSON.
+    fn events_until(&self, run: u64, show: &mut dyn FnMut(&str)) -> Result<()>;
 
     // ------------------------------------------------------------------------------------------------------ outbox
     /// The next messages for a sink that may be tried at `now`, oldest first, at most this many. Of a finding with several

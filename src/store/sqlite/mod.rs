@@ -160,6 +160,18 @@ impl Store for Sqlite {
         runs::last(&self.db, limit)
     }
 
+    fn run_at(&self, at: Instant) -> Result<Option<RunRow>> {
+        runs::ended_by(&self.db, at)
+    }
+
+    fn ended_runs(&self, last: u64, show: &mut dyn FnMut(RunRow)) -> Result<()> {
+        runs::ended(&self.db, last, show)
+    }
+
+    fn events_until(&self, run: u64, show: &mut dyn FnMut(&str)) -> Result<()> {
+        reading::events_until(&self.db, run, show)
+    }
+
     fn meta(&self, name: &str) -> Result<Option<String>> {
         runs::meta(&self.db, name)
     }
@@ -216,8 +228,13 @@ impl Store for Sqlite {
         records::holds(&self.db, kind)
     }
 
-    fn records_at(&self, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
-        reading::at_run(&self.db, run, show)
+    fn records_at(
+        &self,
+        run: Option<u64>,
+        of: Option<RecordType>,
+        show: &mut dyn FnMut(i64, &str, &str),
+    ) -> Result<()> {
+        reading::at_run(&self.db, run, of, show)
     }
 
     fn dirty(&self, limit: usize) -> Result<(Vec<Token>, u64)> {

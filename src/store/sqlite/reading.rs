@@ -65,13 +65,30 @@ pub(super) fn systems_held(db: &Connection) -> Result<Vec<String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn at_run(db: &Connection, run: Option<u64>, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
-    let sql = "SELECT s.name, r.body FROM record r JOIN source s ON s.id = r.source
-        WHERE r.from_run <= ?1 AND (r.until_run IS NULL OR r.until_run > ?1) ORDER BY r.source, r.key";
+pub(super) fn at_run(
+    db: &Connection,
+    run: Option<u64>,
+    of: Option<RecordType>,
+    show: &mut dyn FnMut(i64, &str, &str),
+) -> Result<()> {
+    // In the order of the rows: nothing has to be sorted, however many there are.
+    let sql = "SELECT r.id, s.name, r.body FROM record r JOIN source s ON s.id = r.source
+        WHERE r.from_run <= ?1 AND (r.until_run IS NULL OR r.until_run > ?1) AND (?2 IS NULL OR r.kind = ?2)
+        ORDER BY r.id";
     let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([run.map_or(i64::MAX, number)])?;
+    let kind = of.map(|kind| place(&RecordType::ALL, &kind));
+    let mut rows = statement.query(params![run.map_or(i64::MAX, number), kind])?;
     while let Some(row) = rows.next()? {
-        show(text(row, 0)?, text(row, 1)?);
+        show(row.get(0)?, text(row, 1)?, text(row, 2)?);
+    }
+    Ok(())
+}
+
+pub(super) fn events_until(db: &Connection, run: u64, show: &mut dyn FnMut(&str)) -> Result<()> {
+    let mut statement = db.prepare_cached("SELECT body FROM event WHERE run <= ?1 ORDER BY row")?;
+    let mut rows = statement.query([number(run)])?;
+    while let Some(row) = rows.next()? {
+        show(text(row, 0)?);
     }
     Ok(())
 }

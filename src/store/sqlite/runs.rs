@@ -25,17 +25,36 @@ pub(super) fn close(tx: &Transaction<'_>, close: &Close<'_>) -> Result<()> {
 }
 
 pub(super) fn last(db: &Connection, limit: usize) -> Result<Vec<RunRow>> {
-    let mut statement =
-        db.prepare_cached("SELECT id, started_at, ended_at, manifest FROM run ORDER BY id DESC LIMIT ?1")?;
-    let rows = statement.query_map([number(limit as u64)], |row| {
-        Ok(RunRow {
-            id: count(row.get(0)?),
-            started_at: at(row.get(1)?),
-            ended_at: row.get::<_, Option<i64>>(2)?.map(at),
-            manifest: row.get(3)?,
-        })
-    })?;
+    let mut statement = db.prepare_cached(&format!("{RUN} ORDER BY id DESC LIMIT ?1"))?;
+    let rows = statement.query_map([number(limit as u64)], run_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The last that had ended at an instant. A clock that was set back may have made an earlier run end later; it is the order
+/// of the runs that counts.
+pub(super) fn ended_by(db: &Connection, at: Instant) -> Result<Option<RunRow>> {
+    let mut statement = db.prepare_cached(&format!("{RUN} WHERE ended_at <= ?1 ORDER BY id DESC LIMIT 1"))?;
+    Ok(statement.query_row([ms(at)], run_row).optional()?)
+}
+
+pub(super) fn ended(db: &Connection, last: u64, show: &mut dyn FnMut(RunRow)) -> Result<()> {
+    let mut statement =
+        db.prepare_cached(&format!("{RUN} WHERE id <= ?1 AND ended_at IS NOT NULL ORDER BY id"))?;
+    for row in statement.query_map([number(last)], run_row)? {
+        show(row?);
+    }
+    Ok(())
+}
+
+const RUN: &str = "SELECT id, started_at, ended_at, manifest FROM run";
+
+fn run_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<RunRow> {
+    Ok(RunRow {
+        id: count(row.get(0)?),
+        started_at: at(row.get(1)?),
+        ended_at: row.get::<_, Option<i64>>(2)?.map(at),
+        manifest: row.get(3)?,
+    })
 }
 
 pub(super) fn meta(db: &Connection, name: &str) -> Result<Option<String>> {

@@ -85,6 +85,7 @@ pub fn rules(checks: &[&str]) -> Rules {
     Rules {
         settings: only(checks),
         controls: Box::new(()),
+        frameworks: json!([]),
         life: life::Rules::default(),
         guard: guard::Limits::default(),
         mutes: vec![],

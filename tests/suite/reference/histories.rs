@@ -4,14 +4,14 @@
 use std::io::Cursor;
 
 use counterfoil::alert::{guard, life};
-use counterfoil::engine::{Engine, Order, Pulled, Rules, SourceSpec};
+use counterfoil::engine::{Engine, Order, Past, Pulled, Rules, SourceSpec, estate_at};
 use counterfoil::model::event::State;
 use counterfoil::model::{Instant, RecordType};
 use counterfoil::store::{KeptVerdict, Sqlite};
 use serde_json::{Value, json};
 
 use super::estates::{Dice, estate};
-use super::product::{ask, finding, settings};
+use super::product::{Answer, answer, ask, finding, settings};
 use super::values::{instant, text, written};
 use super::{Finding, GrantKey, Verdict};
 
@@ -31,6 +31,7 @@ fn rules(config: &Value) -> Option<Rules> {
     Some(Rules {
         settings: settings(config)?,
         controls: Box::new(()),
+        frameworks: json!([]),
         life: life::Rules {
             resolve_after: 1,
             flapping_changes: 1_000_000,
@@ -98,6 +99,7 @@ fn play(seed: u64, steps: usize) -> usize {
         SOURCES.iter().map(|id| SourceSpec { id: (*id).to_owned(), provides: vec![] }).collect();
     let mut held: [Vec<Value>; 2] = [vec![], vec![]];
     let mut compared = 0;
+    let mut past: Vec<(Instant, Answer)> = vec![];
     for step in 0..steps {
         if step > 0 {
             now += [1, 60_000, 3_600_000, 86_400_000, 9 * 86_400_000][dice.below(5)]
@@ -154,6 +156,9 @@ fn play(seed: u64, steps: usize) -> usize {
         let mut counted: u64 = 0;
         engine.store().standings().unwrap().iter().for_each(|(_, _, n)| counted += n);
         assert_eq!(counted, verdicts.len() as u64, "seed {seed}, step {step}: the tally");
+        let mut judged = answer.outcome.findings.clone();
+        past.retain(|(at, _)| *at != order.now);
+        past.push((order.now, answer));
         if manifest.frozen > 0 {
             continue;
         }
@@ -164,7 +169,6 @@ fn play(seed: u64, steps: usize) -> usize {
             .lives(&states, &mut |life| findings.push(finding(&serde_json::from_str(&life.body).unwrap())))
             .unwrap();
         findings.sort();
-        let mut judged = answer.outcome.findings;
         // Two grants that differ only in the systems of their paths share an id, and one finding is kept of them.
         let twice: Vec<String> = judged
             .windows(2)
@@ -191,7 +195,22 @@ fn play(seed: u64, steps: usize) -> usize {
         );
         compared += 1;
     }
+    look_back(seed, engine, &past);
     compared
+}
+
+/// After all of it, each instant is seen as it was: with the records and the settings of then.
+fn look_back(seed: u64, mut engine: Engine, past: &[(Instant, Answer)]) {
+    let store = &*engine.store();
+    for (at, then) in past {
+        let known = Past::at(store, *at).unwrap().unwrap();
+        let estate = estate_at(store, Some(known.run.id), *at).unwrap();
+        let again = answer(estate, &known.terms.unwrap().settings, *at, 1).outcome;
+        assert!(again.verdicts == then.outcome.verdicts, "seed {seed}, {at}: other verdicts");
+        assert!(again.findings == then.outcome.findings, "seed {seed}, {at}: other findings");
+    }
+    let before = Instant::from_unix_ms(past.first().map_or(0, |(at, _)| at.unix_ms() - 1));
+    assert!(Past::at(store, before).unwrap().is_none(), "before the first run nothing was known");
 }
 
 fn difference<T: PartialEq>(kept: &[T], judged: &[T], show: impl Fn(&T) -> String) -> String {

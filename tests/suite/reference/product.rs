@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use counterfoil::controls::Controls;
-use counterfoil::judge::{Builder, Judgement, Locator, Settings, World, checks, judge};
+use counterfoil::judge::{Builder, Estate, Judgement, Locator, Settings, World, checks, judge};
 use counterfoil::model::{Instant, parse_line};
 use counterfoil::report::{Lines, write_compact, write_line};
 use serde_json::{Value, json};
@@ -47,9 +47,13 @@ pub fn ask(records: &[Value], config: &Value, now: &str, threads: usize) -> Opti
             Ok(())
         })
         .unwrap();
-    let settings = settings(config)?;
-    let world = World::new(estate, &settings);
-    let judgement = judge(&world, &settings, Instant::parse(now).unwrap(), threads, &|_| {});
+    Some(answer(estate, &settings(config)?, Instant::parse(now).unwrap(), threads))
+}
+
+/// What the product says of an estate.
+pub fn answer(estate: Estate, settings: &Settings, now: Instant, threads: usize) -> Answer {
+    let world = World::new(estate, settings);
+    let judgement = judge(&world, settings, now, threads, &|_| {});
     assert_written(&judgement);
     let printed: Vec<Value> =
         judgement.findings(&()).map(|finding| serde_json::to_value(finding).unwrap()).collect();
@@ -64,7 +68,7 @@ pub fn ask(records: &[Value], config: &Value, now: &str, threads: usize) -> Opti
     }
     outcome.findings.sort();
     outcome.verdicts.sort();
-    Some(Answer { outcome, rechecks })
+    Answer { outcome, rechecks }
 }
 
 /// Holds what is told in one place of memory and written by hand against what the serializer makes of each finding

@@ -173,6 +173,7 @@ impl Play {
         let own = Rules {
             settings: settings(&config(self.variant)).unwrap(),
             controls: Box::new(()),
+            frameworks: Value::Null,
             life: life::Rules::default(),
             guard: guard::Limits { records: 8, percent: 20 },
             mutes: mutes(self.variant),

@@ -93,6 +93,7 @@ pub fn the_engine_keeps_every_line_as_it_came(home: &dyn Home) {
     let rules = Rules {
         settings: Settings::default(),
         controls: Box::new(()),
+        frameworks: serde_json::Value::Null,
         life: life::Rules::default(),
         guard: guard::Limits { records: u64::MAX, percent: 100 },
         mutes: vec![],

@@ -140,7 +140,9 @@ pub fn pull(store: &mut dyn Store, source: &str, records: &[Toy]) -> Difference 
 /// The records as they were after a run, sorted.
 pub fn records(store: &dyn Store, run: Option<u64>) -> Vec<(String, String)> {
     let mut all = vec![];
-    store.records_at(run, &mut |source, body| all.push((source.to_owned(), body.to_owned()))).unwrap();
+    store
+        .records_at(run, None, &mut |_, source, body| all.push((source.to_owned(), body.to_owned())))
+        .unwrap();
     all.sort();
     all
 }
