@@ -12,9 +12,11 @@
 //! to, and what a finding has become.
 
 mod error;
+mod past;
 mod sqlite;
 
 pub use error::StoreError;
+pub use past::{History, Retention, RunRow};
 pub use sqlite::Sqlite;
 
 use sha2::{Digest, Sha256};
@@ -368,26 +370,6 @@ pub struct FindingCount {
     pub count: u64,
 }
 
-/// A finished or interrupted run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunRow {
-    /// Its number.
-    pub id: u64,
-    /// When it began.
-    pub started_at: Instant,
-    /// When it ended; `None` when it never did.
-    pub ended_at: Option<Instant>,
-    /// What was done, as JSON.
-    pub manifest: Option<String>,
-}
-
-/// What is older than this may be forgotten.
-#[derive(Debug, Clone, Copy)]
-pub struct Retention {
-    /// Record versions that ended, resolved findings, events and runs before this.
-    pub before: Instant,
-}
-
 /// What is kept, and the steps in which it changes.
 pub trait Store: Send {
     // ------------------------------------------------------------------------------------------------ runs, facts
@@ -500,6 +482,8 @@ pub trait Store: Send {
     // ----------------------------------------------------------------------------------------------------- keeping
     /// Copies the whole store to a new file, while it is in use.
     fn backup(&self, path: &std::path::Path) -> Result<()>;
+    /// From when on everything is known; `None` where nothing was ever forgotten.
+    fn history(&self) -> Result<Option<History>>;
     /// Forgets what is old; how many rows. Of a finding only its life is left, without what it said.
     fn prune(&mut self, retention: Retention) -> Result<u64>;
     /// Whether it can be written to.

@@ -32,9 +32,32 @@ fn begin(path: &Path) -> std::io::Result<std::fs::File> {
     options.open(path)
 }
 
+/// The fact that says from when on everything is known.
+const HISTORY: &str = "history";
+
+pub(super) fn history(db: &Connection) -> Result<Option<History>> {
+    let Some(text) = runs::meta(db, HISTORY)? else { return Ok(None) };
+    let parts = text.split_once(' ').and_then(|(run, since)| Some((run.parse().ok()?, since.parse().ok()?)));
+    let broken = || StoreError::Broken(format!("from when on everything is known: `{text}`"));
+    parts.map(|(first_run, since)| Some(History { first_run, since })).ok_or_else(broken)
+}
+
+/// What was once forgotten does not come back, whatever is to be kept now.
+fn keep_history(tx: &Transaction<'_>, new: History) -> Result<()> {
+    let old = history(tx)?;
+    let first_run = old.map_or(0, |old| old.first_run).max(new.first_run);
+    let since = old.map_or(Instant::MIN, |old| old.since).max(new.since);
+    runs::set_meta(tx, HISTORY, &format!("{first_run} {since}"))
+}
+
 /// Nothing that is true now is forgotten, nor what has still to be told.
 pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
     let before = ms(retention.before);
+    // The first run after which all records are known as they were. It and later runs stay, and of earlier ones what these
+    // still rest on: the last word of each source, and the terms of the last judgement.
+    let sql = "SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1";
+    let first: i64 = tx.query_row(sql, [before], |row| row.get(0))?;
+    keep_history(tx, History { first_run: count(first), since: retention.before })?;
     let steps = [
         "DELETE FROM record WHERE until_run IS NOT NULL
             AND until_run <= (SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1)",
@@ -47,7 +70,12 @@ pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
             AND id NOT IN (SELECT finding FROM outbox WHERE finding IS NOT NULL)",
         "DELETE FROM accepted WHERE until < ?1",
         "DELETE FROM run WHERE started_at < ?1 AND id NOT IN (SELECT from_run FROM record)
-            AND id NOT IN (SELECT run FROM event) AND id <> (SELECT max(id) FROM run)",
+            AND id NOT IN (SELECT run FROM event) AND id <> (SELECT max(id) FROM run)
+            AND id <> (SELECT max(id) FROM run WHERE started_at < ?1)
+            AND id NOT IN (SELECT max(r.id) FROM run r, json_each(r.manifest, '$.sources') s
+                WHERE r.started_at < ?1 AND json_valid(r.manifest) GROUP BY s.value ->> 'id')
+            AND id NOT IN (SELECT coalesce(max(id), 0) FROM run
+                WHERE started_at < ?1 AND json_valid(manifest) AND manifest ->> 'terms' IS NOT NULL)",
     ];
     let mut rows = 0;
     for step in steps {

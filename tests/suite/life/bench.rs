@@ -117,7 +117,8 @@ const SOURCES: [(&str, RecordType); 3] =
 impl Bench {
     /// With Alice, her boss, and nothing granted yet.
     pub fn new(rules: Rules) -> Bench {
-        let specs = SOURCES.map(|(id, t)| SourceSpec { id: id.to_owned(), provides: vec![t] }).to_vec();
+        let specs =
+            SOURCES.map(|(id, t)| SourceSpec { id: id.to_owned(), provides: vec![t], by: None }).to_vec();
         let held = SOURCES.map(|(id, _)| (id.to_owned(), vec![])).into();
         let how = SOURCES.map(|(id, _)| (id.to_owned(), How::Whole)).into();
         let engine = Engine::new(Box::new(Sqlite::in_memory().unwrap()), rules);
