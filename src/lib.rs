@@ -29,6 +29,7 @@
 //! src/connect/     asks products (HTTP, LDAP, SQL, programs) or reads their exports; a row through jq becomes records
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
 //! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled; what was known once
+//! src/audit/       the evidence pack: what was known at an instant, as HTML, CSV or OSCAL; what other rules would change
 //! src/store/       what is remembered, in SQLite: records and their history, verdicts, findings, the outbox
 //! src/net/         how others are reached: addresses that may be, TLS, proxies
 //! src/sink/        findings told to others, one file for each kind of receiver
@@ -89,6 +90,7 @@
 //! | `net` | `model`, `report`, `secret` | files, network, async |
 //! | `sink` | `model`, `report`, `secret`, `alert`, `net` | files, terminal, network, async |
 //! | `engine` | `model`, `judge`, `alert`, `store` | nothing |
+//! | `audit` | `model`, `judge`, `alert`, `report`, `engine`, `store`, `controls` | nothing |
 //! | `controls` | `model`, `judge` | files |
 //! | `lock` | nothing | files, processes |
 //! | `turns` | nothing | nothing |
@@ -108,6 +110,7 @@
 //! arguments, number of processors), network, processes, async.
 
 pub mod alert;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod connect;

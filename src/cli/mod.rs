@@ -17,6 +17,7 @@ pub mod progress;
 mod pull;
 mod reconcile;
 mod remember;
+mod report;
 mod run;
 mod store;
 
@@ -43,6 +44,8 @@ enum Command {
     Reconcile(Box<reconcile::Reconcile>),
     /// Watch: pull on schedules, judge what changed, tell it to the sinks.
     Run(run::Run),
+    /// Write the evidence pack of an instant: what was known and true, for an auditor.
+    Report(report::Report),
     /// Accept a finding for a time.
     Accept(accept::Accept),
     /// Let a pull pass that was held because it changes so much.
@@ -136,6 +139,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Reconcile(reconcile) => reconcile.run(),
         Command::Run(run) => run.run(),
+        Command::Report(report) => report.run(),
         Command::Accept(accept) => accept.run(),
         Command::Approve(approve) => approve.run(),
         Command::Outbox(outbox) => outbox.run(),
