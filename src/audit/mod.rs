@@ -14,6 +14,7 @@
 mod controls;
 mod csv;
 mod gather;
+mod html;
 mod lives;
 mod pack;
 mod population;
@@ -21,6 +22,7 @@ mod tally;
 
 pub use csv::Tables;
 pub use gather::{Asked, AuditError, gather};
+pub use html::html;
 pub use lives::{Change, Revocation};
 pub use pack::*;
 pub use population::{Source, Status};

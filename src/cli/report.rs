@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::store::Configured;
 use super::{Done, Outcome, Stop, fault, note, writing};
-use crate::audit::{Asked, Pack, Tables, gather};
+use crate::audit::{Asked, Pack, Tables, gather, html};
 use crate::config::{Config, instant};
 use crate::engine::Terms;
 use crate::model::Instant;
@@ -95,7 +95,12 @@ impl Report {
         };
         let pack = match self.format {
             Form::Csv => write_tables(&store, &asked, &self.out)?,
-            Form::Html | Form::Oscal => return Err(fault("not yet")),
+            Form::Html => {
+                let pack = gather(&store, &asked, &mut ())?;
+                write_whole(&self.out, html(&pack).as_bytes())?;
+                pack
+            }
+            Form::Oscal => return Err(fault("not yet")),
         };
         let open = crate::report::text::count(pack.findings.open.total(), "open finding");
         let grants = crate::report::text::count(pack.coverage.all.total(), "grant");

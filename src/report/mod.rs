@@ -6,6 +6,7 @@
 //! environment; what depends on the terminal is an [`Options`] value the caller fills in.
 
 mod compact;
+pub mod html;
 mod json;
 mod line;
 pub mod ocsf;
