@@ -4,20 +4,16 @@ use std::fmt;
 use std::io;
 
 use super::controls::{Basis, assess};
+use super::judged::{Known, Take, With, controls_of};
 use super::lives::{self, Lives, key, thinned};
 use super::pack::{Bounded, CoverageAt, Head, Listed, Outcomes, Pack, Rows, Stood};
 use super::population::{Source, Status, population};
 use super::tally::{Findings, Grants};
 use crate::alert::freeze::Doubt;
-use crate::controls::{Controls, Framework};
-use crate::engine::{
-    EngineError, Past, SourceAt, Terms, accepted_at, each_manifest, estate_at, known_since, sources_at,
-    troubled_at,
-};
-use crate::judge::{Settings, World, judge, judge_part};
+use crate::engine::{EngineError, Past, Terms, accepted_at, each_manifest, known_since, sources_at};
 use crate::model::event::State;
-use crate::model::finding::{Finding, Severity};
-use crate::model::life::Trouble;
+use crate::model::finding::{Finding, Verdict};
+use crate::model::record::Kind;
 use crate::model::{Duration, Instant};
 use crate::store::{Accepted, Store};
 
@@ -97,12 +93,7 @@ pub fn gather(store: &dyn Store, asked: &Asked, rows: &mut dyn Rows) -> Result<P
     let past = past.ok_or(AuditError::NotKnown(asked.at, first))?;
     let at = asked.at.or(past.run.ended_at).unwrap_or(past.run.started_at);
     let terms = past.terms.as_ref().unwrap_or(&asked.today);
-    let frameworks: Vec<Framework> = match &terms.frameworks {
-        serde_json::Value::Null => vec![],
-        given => serde_json::from_value(given.clone())
-            .map_err(|e| EngineError::Broken(format!("the framework references of a run: {e}")))?,
-    };
-    let controls = Controls::of_frameworks(frameworks);
+    let controls = controls_of(terms)?;
     let settings = &terms.settings;
     let run = past.run.id;
     let sources = sources_at(store, run)?;
@@ -123,14 +114,22 @@ pub fn gather(store: &dyn Store, asked: &Asked, rows: &mut dyn Rows) -> Result<P
     for a in &seen.given {
         findings.exception((a.until, a.check.clone(), a.by.clone(), a.reason.clone()), Some(a.at));
     }
-    let mut taking =
-        Taking { seen, findings, lives: &mut lives, rows, list: Bounded::default(), most: asked.list };
-    let settled =
-        Settled { store, run, sources: &sources, settings, controls: &controls, threads: asked.threads };
-    let coverage = settled.judge(at, &mut taking)?;
+    let mut taking = Taking {
+        seen,
+        findings,
+        lives: &mut lives,
+        rows,
+        list: Bounded::default(),
+        most: asked.list,
+        grants: Grants::default(),
+    };
+    let known = Known { store, run, sources: &sources, extra: &[] };
+    let with = With { settings, controls: &controls, threads: asked.threads };
+    known.judge(&with, at, &mut taking)?;
     taking.lingering(store, run)?;
 
-    let Taking { mut findings, list, .. } = taking;
+    let Taking { mut findings, grants, list, .. } = taking;
+    let coverage = grants.finish();
     let basis = Basis { settings, population: &population, doubts: &doubts, coverage: &coverage };
     let frameworks = assess(&controls, &basis, &findings);
     Ok(Pack {
@@ -217,57 +216,6 @@ fn coverage_over_time(
     Ok((runs, thinned(points)))
 }
 
-/// What is judged.
-struct Settled<'a> {
-    store: &'a dyn Store,
-    run: u64,
-    sources: &'a [SourceAt],
-    settings: &'a Settings,
-    controls: &'a Controls,
-    threads: usize,
-}
-
-impl Settled<'_> {
-    /// Judges everything, and hands on what comes of it.
-    fn judge(&self, at: Instant, taking: &mut Taking<'_>) -> Result<super::pack::Coverage, AuditError> {
-        let troubled = |id: &str| self.sources.iter().any(|s| s.id == id && s.trouble.is_some());
-        if let Some(estate) = troubled_at(self.store, Some(self.run), self.sources)? {
-            let world = World::new(estate, self.settings);
-            let judgement = judge_part(&world, self.settings, at, 1);
-            for place in 0..judgement.len() {
-                let Some(mut finding) = judgement.finding(place, self.controls) else { continue };
-                let Some(source) = finding.source.as_deref().filter(|s| troubled(s)) else { continue };
-                let held = |s: &SourceAt| matches!(s.trouble, Some((Trouble::Held { .. }, _)));
-                if self.sources.iter().any(|s| s.id == source && held(s)) {
-                    finding.severity = Severity::Critical;
-                }
-                taking.finding(&finding)?;
-            }
-        }
-        let estate = estate_at(self.store, Some(self.run), at)?;
-        let world = World::with_threads(estate, self.settings, self.threads);
-        let judgement = judge(&world, self.settings, at, self.threads, &|_| {});
-        let mut teller = judgement.teller(self.controls);
-        let mut last = None;
-        for place in 0..judgement.len() {
-            let Some(finding) = teller.tell(place) else { continue };
-            // Two grants that differ only in the systems of their paths share an id; the first stands for both.
-            let same = last.as_ref() == Some(&finding.id);
-            if same || finding.source.as_deref().is_some_and(troubled) {
-                continue;
-            }
-            last = Some(finding.id.clone());
-            taking.finding(finding)?;
-        }
-        let mut grants = Grants::default();
-        for (verdict, kind) in judgement.verdicts_by_kind() {
-            grants.add(&verdict, kind);
-            taking.rows.grant(&verdict, kind).map_err(AuditError::Output)?;
-        }
-        Ok(grants.finish())
-    }
-}
-
 /// What decides how a finding stood.
 struct Seeing<'a> {
     at: Instant,
@@ -311,11 +259,12 @@ struct Taking<'a> {
     findings: Findings,
     lives: &'a mut Lives,
     rows: &'a mut dyn Rows,
+    grants: Grants,
     list: Bounded<Listed>,
     most: usize,
 }
 
-impl Taking<'_> {
+impl Take for Taking<'_> {
     fn finding(&mut self, finding: &Finding<'_>) -> Result<(), AuditError> {
         let life = self.lives.of.get_mut(&key(&finding.id));
         let stood = self.seen.stood(finding, life.as_deref());
@@ -325,6 +274,13 @@ impl Taking<'_> {
         self.take(finding, stood)
     }
 
+    fn grant(&mut self, verdict: &Verdict<'_>, kind: Option<Kind>) -> Result<(), AuditError> {
+        self.grants.add(verdict, kind);
+        self.rows.grant(verdict, kind).map_err(AuditError::Output)
+    }
+}
+
+impl Taking<'_> {
     fn take(&mut self, finding: &Finding<'_>, stood: Stood) -> Result<(), AuditError> {
         self.findings.add(finding, &stood, self.seen.at);
         self.rows.finding(finding, &stood).map_err(AuditError::Output)?;

@@ -19,6 +19,7 @@ mod reconcile;
 mod remember;
 mod report;
 mod run;
+mod simulate;
 mod store;
 
 use std::ffi::OsString;
@@ -46,6 +47,8 @@ enum Command {
     Run(run::Run),
     /// Write the evidence pack of an instant: what was known and true, for an auditor.
     Report(report::Report),
+    /// Say which findings another configuration, or other records, would add and remove.
+    Simulate(simulate::Simulate),
     /// Accept a finding for a time.
     Accept(accept::Accept),
     /// Let a pull pass that was held because it changes so much.
@@ -140,6 +143,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Reconcile(reconcile) => reconcile.run(),
         Command::Run(run) => run.run(),
         Command::Report(report) => report.run(),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Accept(accept) => accept.run(),
         Command::Approve(approve) => approve.run(),
         Command::Outbox(outbox) => outbox.run(),

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::store::Configured;
 use super::{Done, Outcome, Stop, fault, note, writing};
-use crate::audit::{Asked, Pack, Tables, gather, html};
+use crate::audit::{Asked, Pack, Tables, gather, html, oscal};
 use crate::config::{Config, instant};
 use crate::engine::Terms;
 use crate::model::Instant;
@@ -19,7 +19,7 @@ use crate::store::Store;
 /// How many findings a page lists; the others are counted, and stand in the CSV.
 const PAGE: usize = 2_000;
 /// How many findings OSCAL results hold.
-const OSCAL: usize = 20_000;
+const OSCAL: usize = 5_000;
 
 /// `counterfoil report …`
 #[derive(Debug, Args)]
@@ -100,7 +100,11 @@ impl Report {
                 write_whole(&self.out, html(&pack).as_bytes())?;
                 pack
             }
-            Form::Oscal => return Err(fault("not yet")),
+            Form::Oscal => {
+                let pack = gather(&store, &asked, &mut ())?;
+                write_whole(&self.out, format!("{:#}\n", oscal(&pack)).as_bytes())?;
+                pack
+            }
         };
         let open = crate::report::text::count(pack.findings.open.total(), "open finding");
         let grants = crate::report::text::count(pack.coverage.all.total(), "grant");

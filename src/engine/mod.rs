@@ -26,8 +26,8 @@ use std::io::BufRead;
 
 use part::Catalogue;
 pub use past::{
-    Past, SourceAt, TakenAt, Terms, accepted_at, each_manifest, estate_at, known_since, sources_at,
-    troubled_at,
+    Past, SourceAt, TakenAt, Terms, accepted_at, each_manifest, estate_at, estate_with, known_since,
+    sources_at, troubled_at,
 };
 pub use report::{Manifest, PullOutcome, SourceLine};
 pub use tell::{Listener, Team};

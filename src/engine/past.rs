@@ -183,9 +183,22 @@ pub fn sources_at(store: &dyn Store, run: u64) -> Result<Vec<SourceAt>, EngineEr
 /// # Errors
 /// When the store fails, or holds what are no records.
 pub fn estate_at(store: &dyn Store, run: Option<u64>, at: Instant) -> Result<Estate, EngineError> {
+    estate_with(store, run, at, &[])
+}
+
+/// As [`estate_at`], with these lines of records beside what was known.
+///
+/// # Errors
+/// As [`estate_at`], and when such a line is no record.
+pub fn estate_with(
+    store: &dyn Store,
+    run: Option<u64>,
+    at: Instant,
+    extra: &[String],
+) -> Result<Estate, EngineError> {
     let stamps = stamps(store, run)?;
     let accepted = accepted_at(store, at)?;
-    let lines: Vec<String> = accepted.iter().map(exception_line).collect();
+    let lines: Vec<String> = accepted.iter().map(exception_line).chain(extra.iter().cloned()).collect();
     let mut whole = Loading { store, stamps: &stamps, builder: Builder::default(), own: lines, bad: None };
     whole.add_own();
     whole.add_kept(run, None)?;

@@ -1,6 +1,7 @@
 //! The pack as one page: everything in one file, without scripts and without anything that is fetched, for a browser or a
 //! printer. Every picture says in words what it shows, and has its numbers below it.
 
+mod findings;
 mod page;
 mod parts;
 mod plot;
