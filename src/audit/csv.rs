@@ -353,7 +353,8 @@ mod tests {
             let row = read.records().next().unwrap().unwrap();
             let cell = row.get(0).unwrap();
             prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']));
-            prop_assert!(cell == text || cell == format!("'{text}"));
+            let quoted = format!("'{text}");
+            prop_assert!(cell == text || cell == quoted);
             prop_assert_eq!(row.get(1), Some("end"));
         }
     }

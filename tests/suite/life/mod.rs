@@ -9,4 +9,4 @@ mod post;
 mod table;
 mod twice;
 
-pub use bench::{How, pulled};
+pub use bench::{ALICE, BOSS, Bench, How, grant, pulled, ticket, unguarded};
