@@ -37,7 +37,7 @@
 //! src/lock.rs      one process on one store
 //! src/turns.rs     several threads that hand on what they made in the order of its number
 //! src/log.rs       the log, in which no name does anything to a terminal
-//! src/serve/       health, readiness and metrics over HTTP
+//! src/serve/       over HTTP: health, readiness, metrics, pages for people and JSON for programs, behind a sign-in
 //! src/notify.rs    telling systemd that the service is ready, stops and still works
 //! src/schedule/    when a job is due: cron in a time zone, and what was missed
 //! src/daemon/      the only loop: what is due is done, and every sink empties its part of the outbox
@@ -93,7 +93,7 @@
 //! | `lock` | nothing | files, processes |
 //! | `turns` | nothing | nothing |
 //! | `log` | nothing | terminal, environment, clock |
-//! | `serve` | `model` | network, async |
+//! | `serve` | `model`, `judge`, `alert`, `store`, `secret` | network, async, clock |
 //! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `sink`, `schedule`, `serve`, `log` | files, clock |

@@ -102,6 +102,17 @@ impl Core {
         self.engine.rules().settings.checks.thresholds.source_max_age
     }
 
+    /// What runs go by.
+    #[must_use]
+    pub fn rules(&self) -> &crate::engine::Rules {
+        self.engine.rules()
+    }
+
+    /// Lets the next look judge what has to be judged, though nothing is due.
+    pub fn judge_soon(&mut self) {
+        self.rejudge = true;
+    }
+
     /// When there will next be something to do.
     #[must_use]
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {

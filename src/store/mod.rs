@@ -12,9 +12,11 @@
 //! to, and what a finding has become.
 
 mod error;
+mod query;
 mod sqlite;
 
 pub use error::StoreError;
+pub use query::{FindingCount, Found, GroupBy, GroupCount, OrderBy, Page, RunRow, Which};
 pub use sqlite::Sqlite;
 
 use sha2::{Digest, Sha256};
@@ -353,34 +355,6 @@ pub struct Accepted {
     pub at: Instant,
 }
 
-/// How many findings there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FindingCount {
-    /// The check.
-    pub check: String,
-    /// The severity.
-    pub severity: Severity,
-    /// The state.
-    pub state: State,
-    /// Who answers first.
-    pub owner: Option<String>,
-    /// How many.
-    pub count: u64,
-}
-
-/// A finished or interrupted run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunRow {
-    /// Its number.
-    pub id: u64,
-    /// When it began.
-    pub started_at: Instant,
-    /// When it ended; `None` when it never did.
-    pub ended_at: Option<Instant>,
-    /// What was done, as JSON.
-    pub manifest: Option<String>,
-}
-
 /// What is older than this may be forgotten.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
@@ -457,6 +431,10 @@ pub trait Store: Send {
     fn absent_before(&self, run: u64, limit: usize) -> Result<Vec<Life>>;
     /// Shows the lives in a state, in the order of their ids.
     fn lives(&self, states: &[State], show: &mut dyn FnMut(Life)) -> Result<()>;
+    /// Some findings, a page at a time.
+    fn find(&self, which: &Which, page: &Page) -> Result<Found>;
+    /// Some findings counted by what they have in common, the worst group first, and of two as bad the larger.
+    fn group(&self, which: &Which, by: GroupBy, limit: u32) -> Result<Vec<GroupCount>>;
     /// Keeps what came of judging some homes.
     fn commit(&mut self, batch: Batch) -> Result<()>;
     /// How a grant stands.

@@ -4,6 +4,7 @@ mod findings;
 mod held;
 mod judging;
 mod keeping;
+mod looking;
 mod outbox;
 mod reading;
 mod records;
@@ -273,6 +274,14 @@ impl Store for Sqlite {
         findings::each(&self.db, states, show)
     }
 
+    fn find(&self, which: &Which, page: &Page) -> Result<Found> {
+        looking::find(&self.db, which, page)
+    }
+
+    fn group(&self, which: &Which, by: GroupBy, limit: u32) -> Result<Vec<GroupCount>> {
+        looking::group(&self.db, which, by, limit)
+    }
+
     fn commit(&mut self, batch: Batch) -> Result<()> {
         let tx = self.begin()?;
         judging::commit(&tx, &batch)?;
@@ -377,6 +386,9 @@ mod tests {
             check: "c".to_owned(),
             system: None,
             source: None,
+            account: None,
+            subject: None,
+            request: None,
             grant: None,
             severity: Severity::High,
             standing: None,

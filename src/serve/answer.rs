@@ -1,0 +1,97 @@
+//! The forms that answers have, and what every answer carries.
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::store::StoreError;
+
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const JSON: &str = "application/json";
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+
+/// Nothing is loaded from elsewhere, nothing runs, nobody frames a page, and a form is sent only here.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; \
+                      base-uri 'none'";
+
+/// What every answer carries.
+const HEADERS: [(&str, &str); 6] = [
+    ("content-security-policy", POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// Puts in what every answer carries; what is not said to be kept is not kept anywhere.
+pub(super) fn dress(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// A body of one type.
+pub(super) fn body(status: StatusCode, kind: &'static str, body: String) -> Response {
+    (status, [(CONTENT_TYPE, kind)], body).into_response()
+}
+
+/// A value as JSON.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_string(value) {
+        Ok(text) => body(status, JSON, text),
+        Err(e) => Refusal::broken(&e).into_response(),
+    }
+}
+
+/// Why a request has no answer: the status, and a sentence for whoever asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// What is wrong, and what would be right.
+    pub why: String,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        Self { status, why: why.into() }
+    }
+
+    /// The request is not one.
+    pub(super) fn bad(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, why)
+    }
+
+    /// There is no such thing.
+    pub(super) fn missing(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, why)
+    }
+
+    /// Something of ours failed. Said in the log, and not to whoever asked.
+    pub(super) fn broken(why: &dyn std::fmt::Display) -> Self {
+        tracing::error!(error = %why, "a request could not be answered");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "it failed; the log says why")
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(e: StoreError) -> Self {
+        match e {
+            StoreError::Busy(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store is busy; try again in a moment")
+            }
+            e => Self::broken(&e),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let text = serde_json::json!({ "error": self.why, "status": self.status.as_u16() }).to_string();
+        body(self.status, JSON, text)
+    }
+}

@@ -1,0 +1,82 @@
+//! The sources: how each stands, and letting a held pull pass.
+
+use axum::Extension;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Json, Path, State as Given};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use super::super::act;
+use super::super::answer::{Refusal, json};
+use super::super::routes::Shared;
+use super::super::sign_in::Caller;
+use super::super::site::Site;
+use crate::model::Instant;
+use crate::model::life::{SourceState, Trouble};
+
+/// A source, as it stands.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::serve) struct Stands {
+    /// Its id.
+    pub(in crate::serve) id: String,
+    /// What reads it.
+    pub(in crate::serve) connector: String,
+    /// `fresh`, `stale`, `incomplete`, `held` or `failed`; `never read`.
+    pub(in crate::serve) state: &'static str,
+    /// When its last good snapshot was taken.
+    pub(in crate::serve) taken_at: Option<Instant>,
+    /// How many records that held.
+    pub(in crate::serve) records: u64,
+    /// SHA-256 of that snapshot.
+    pub(in crate::serve) sha256: String,
+    /// When it was last tried.
+    pub(in crate::serve) tried_at: Option<Instant>,
+    /// Why the last try gave no good snapshot.
+    pub(in crate::serve) trouble: Option<Trouble>,
+    /// The number of records that somebody has approved, where a pull was held.
+    pub(in crate::serve) approved: Option<u64>,
+}
+
+/// How every configured source stands.
+pub(in crate::serve) async fn stand(site: &Site) -> Result<Vec<Stands>, Refusal> {
+    let known = site.shelf.with(|store| store.sources()).await?;
+    let (facts, now) = (site.facts(), site.now());
+    let max_age = facts.settings.checks.thresholds.source_max_age;
+    let stands = facts.sources.iter().map(|(id, connector)| {
+        let s = known.iter().find(|s| s.id == *id).cloned().unwrap_or_default();
+        let SourceState { taken_at, complete, records, sha256, tried_at, trouble, approved, .. } = s;
+        let state = match (&trouble, taken_at) {
+            (Some(trouble), _) => trouble.as_str(),
+            (None, None) => "never read",
+            (None, Some(taken)) if taken.plus(max_age) <= now => "stale",
+            (None, Some(_)) if !complete => "incomplete",
+            (None, Some(_)) => "fresh",
+        };
+        let (id, connector) = (id.clone(), connector.clone());
+        Stands { id, connector, state, taken_at, records, sha256, tried_at, trouble, approved }
+    });
+    Ok(stands.collect())
+}
+
+pub(in crate::serve) async fn list(Given(site): Shared) -> Result<Response, Refusal> {
+    Ok(json(StatusCode::OK, &serde_json::json!({ "sources": stand(&site).await? })))
+}
+
+/// Which held pull is let pass.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::serve) struct Wanted {
+    run: u64,
+}
+
+pub(in crate::serve) async fn approve(
+    Given(site): Shared,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    wanted: Result<Json<Wanted>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let Json(wanted) = wanted.map_err(|e| Refusal::new(e.status(), e.body_text()))?;
+    act::approve(&site, &caller, id, wanted.run).await?;
+    Ok(json(StatusCode::OK, &serde_json::json!({ "approved": wanted.run })))
+}

@@ -1,0 +1,156 @@
+//! What all answers share: how Counterfoil is, the store, who may do what, and the part of the configuration that pages show
+//! or go by.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::shelf::Shelf;
+use super::sign_in::{Sessions, Tokens};
+use super::{Serve, ServeError, Status};
+use crate::judge::Settings;
+use crate::model::{Duration, Instant};
+use crate::store::Store;
+
+/// What pages show of the configuration, and what actions go by.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Each configured source, and the connector that reads it.
+    pub sources: BTreeMap<String, String>,
+    /// What everything is judged by.
+    pub settings: Settings,
+    /// How far ahead an exception may end.
+    pub max_exception: Duration,
+    /// The controls of all frameworks, as `counterfoil checks` lists them.
+    pub frameworks: serde_json::Value,
+}
+
+/// What all answers share.
+pub struct Site {
+    pub(super) status: Arc<Status>,
+    pub(super) shelf: Shelf,
+    pub(super) sessions: Sessions,
+    tokens: RwLock<Arc<Tokens>>,
+    facts: RwLock<Arc<Facts>>,
+    /// Whether somebody must sign in.
+    guarded: bool,
+    /// Whether people reach it over TLS.
+    behind_tls: bool,
+    clock: fn() -> Instant,
+    /// Tells whoever runs Counterfoil that there is something to do.
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site").field("guarded", &self.guarded).finish_non_exhaustive()
+    }
+}
+
+impl Site {
+    /// A site that shows what these connections lead to. `folder` is what relative paths in the configuration start from.
+    ///
+    /// # Errors
+    /// When a token cannot be had.
+    pub fn new(
+        serve: &Serve,
+        folder: &Path,
+        status: Arc<Status>,
+        stores: Vec<Box<dyn Store>>,
+        clock: fn() -> Instant,
+        wake: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, ServeError> {
+        let tokens = Tokens::fetch(&serve.token, folder).map_err(ServeError)?;
+        Ok(Self {
+            status,
+            shelf: Shelf::new(stores),
+            sessions: Sessions::default(),
+            tokens: RwLock::new(Arc::new(tokens)),
+            facts: RwLock::default(),
+            guarded: serve.signs_in(),
+            behind_tls: serve.url.as_deref().is_some_and(|url| url.starts_with("https://")),
+            clock,
+            wake,
+        })
+    }
+
+    /// Goes on with another configuration: whose tokens have changed must sign in again. The address stays what it is until a
+    /// restart.
+    ///
+    /// # Errors
+    /// When a token cannot be had; then nothing has changed.
+    pub fn reload(&self, serve: &Serve, folder: &Path) -> Result<(), ServeError> {
+        let tokens = Tokens::fetch(&serve.token, folder).map_err(ServeError)?;
+        if tokens != *self.tokens() {
+            *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+            self.sessions.end_all();
+        }
+        Ok(())
+    }
+
+    /// Puts what pages show of the configuration in place of what was there.
+    pub fn set_facts(&self, facts: Facts) {
+        *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
+    }
+
+    pub(super) fn facts(&self) -> Arc<Facts> {
+        Arc::clone(&self.facts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn tokens(&self) -> Arc<Tokens> {
+        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn is_guarded(&self) -> bool {
+        self.guarded
+    }
+
+    pub(super) fn is_behind_tls(&self) -> bool {
+        self.behind_tls
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    /// Lets what was changed be looked at soon.
+    pub(super) fn wake(&self) {
+        (self.wake)();
+    }
+}
+
+/// Whether a request for this host may be meant for a server on this machine that nobody signs in to: a page elsewhere that has
+/// its own name lead here must learn nothing.
+pub(super) fn is_own_host(host: &str) -> bool {
+    let name = match host.strip_prefix('[').and_then(|h| h.split_once(']')) {
+        Some((v6, _)) => v6,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_its_own() {
+        for own in ["localhost", "LOCALHOST:9187", "127.0.0.1:1", "127.9.9.9", "[::1]:9187", "[::1]"] {
+            assert!(is_own_host(own), "{own}");
+        }
+        for other in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "[fe80::1]",
+            "127.0.0.1.evil.example:80",
+            "[::1",
+        ] {
+            assert!(!is_own_host(other), "{other}");
+        }
+    }
+}
