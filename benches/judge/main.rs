@@ -124,7 +124,7 @@ fn look_up(group: &mut BenchmarkGroup<'_, WallTime>, judgement: &Judgement<'_>) 
         group.bench_function(name, |b| {
             b.iter_custom(|times| {
                 let before = processor::spent();
-                (0..times).for_each(|_| drop(black_box(work())));
+                (0..times).for_each(|_| _ = black_box(work()));
                 Duration::from_secs_f64(processor::spent() - before)
             });
         });

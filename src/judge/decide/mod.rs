@@ -256,7 +256,7 @@ impl Understood<'_> {
 /// The hash of a whole question.
 fn hash(hasher: &RandomState, by: By, right: u32, who: &[u8], scope: Option<&str>) -> u64 {
     let mut hash = hasher.build_hasher();
-    hash.write_u64(u64::from(right) << 8 | by as u64);
+    hash.write_u64((u64::from(right) << 8) | by as u64);
     hash.write(who);
     if let Some(scope) = scope {
         // What no name holds, so that no name runs into its scope.

@@ -42,12 +42,12 @@ impl Mark {
     /// `None` stands for an account that has to be looked up as it is written.
     pub(super) fn new(hash: u64, by: By, standing: Option<Standing>) -> Self {
         let answer = standing.map_or(15, |s| s as u32);
-        Self(NonZeroU32::MIN | (hash as u32 & !0xff) | (by as u32) << 6 | answer << 1)
+        Self(NonZeroU32::MIN | (hash as u32 & !0xff) | ((by as u32) << 6) | (answer << 1))
     }
 
     /// Whether it is asked for in this way.
     pub(super) fn is(self, by: By) -> bool {
-        self.0.get() >> 6 & 3 == by as u32
+        (self.0.get() >> 6) & 3 == by as u32
     }
 
     /// Whether this may be what was asked.
@@ -57,7 +57,7 @@ impl Mark {
 
     /// How it stands; `None`: the account has to be looked up as it is written.
     pub(super) fn standing(self) -> Option<Standing> {
-        Standing::ALL.get((self.0.get() >> 1 & 15) as usize).copied()
+        Standing::ALL.get(((self.0.get() >> 1) & 15) as usize).copied()
     }
 }
 
@@ -88,7 +88,7 @@ impl Table {
     }
 
     fn line(&self, hash: u64) -> usize {
-        (u128::from(hash) * self.lines.len() as u128 >> 64) as usize
+        ((u128::from(hash) * self.lines.len() as u128) >> 64) as usize
     }
 
     /// The slot of a question. `same` looks at the whole of it, and is asked about hardly any other.
