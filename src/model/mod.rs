@@ -8,6 +8,7 @@ pub mod line;
 mod object;
 pub(crate) mod quick;
 pub mod record;
+mod safe;
 pub mod shape;
 pub mod strict;
 mod text;
@@ -15,5 +16,6 @@ mod time;
 
 pub use line::{BadRecord, MAX_LINE, canonical_text, parse_line};
 pub use record::{Record, RecordType};
+pub use safe::{Safe, is_hidden, safe_text, write_safe};
 pub use text::{Text, norm};
 pub use time::{Duration, Instant, InstantText, TimeError};
