@@ -30,6 +30,7 @@
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
 //! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled; what was known once
 //! src/store/       what is remembered, in SQLite: records and their history, verdicts, findings, the outbox
+//! src/evidence/    the log of what happened: a Merkle tree, signed checkpoints, proofs, and whether it is what it was
 //! src/net/         how others are reached: addresses that may be, TLS, proxies
 //! src/sink/        findings told to others, one file for each kind of receiver
 //! src/secret.rs    where a secret is, and fetching it
@@ -84,7 +85,8 @@
 //! | `intake` | `model`, `judge`, `turns` | files, terminal |
 //! | `connect` | `model`, `net`, `secret` | files, processes, clock, environment, network, async |
 //! | `alert` | `model` | nothing |
-//! | `store` | `model` | files |
+//! | `evidence` | `model`, `secret` | nothing |
+//! | `store` | `model`, `evidence` | files |
 //! | `secret` | nothing | files, environment |
 //! | `net` | `model`, `report`, `secret` | files, network, async |
 //! | `sink` | `model`, `report`, `secret`, `alert`, `net` | files, terminal, network, async |
@@ -96,8 +98,8 @@
 //! | `serve` | `model`, `judge`, `alert`, `store`, `secret` | network, async, clock |
 //! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
-//! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `sink`, `schedule`, `serve`, `log` | files, clock |
-//! | `daemon` | `model`, `alert`, `judge`, `connect`, `controls`, `config`, `engine`, `store`, `sink`, `schedule`, `serve`, `lock`, `notify` | files, clock, environment, processes, async |
+//! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `evidence`, `sink`, `schedule`, `serve`, `log` | files, clock |
+//! | `daemon` | `model`, `alert`, `judge`, `connect`, `controls`, `config`, `engine`, `evidence`, `store`, `sink`, `schedule`, `serve`, `lock`, `notify` | files, clock, environment, processes, async |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
 //! | `main` | `cli` | environment, processes |
 //!
@@ -114,6 +116,7 @@ pub mod connect;
 pub mod controls;
 pub mod daemon;
 pub mod engine;
+pub mod evidence;
 pub mod intake;
 pub mod judge;
 pub mod lock;
