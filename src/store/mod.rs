@@ -13,14 +13,18 @@
 
 mod error;
 mod query;
+mod queue;
 mod sqlite;
 
 pub use error::StoreError;
 pub use query::{FindingCount, Found, GroupBy, GroupCount, OrderBy, Page, RunRow, Which};
-pub use sqlite::Sqlite;
+pub use queue::{DeadLetter, OutboxCount};
+pub use sqlite::{Evidence, Shown, Sqlite};
 
 use sha2::{Digest, Sha256};
 
+use crate::evidence::Action;
+use crate::evidence::tree::Node;
 use crate::model::event::{Group, State};
 use crate::model::finding::{Severity, Standing};
 use crate::model::life::{Difference, Life, SourceState};
@@ -245,7 +249,7 @@ pub struct NewNotice {
     pub sink: String,
     /// The message's id.
     pub id: String,
-    /// `digest` or `heartbeat`.
+    /// `digest`, `heartbeat` or `checkpoint`.
     pub kind: String,
     /// As JSON.
     pub body: String,
@@ -280,7 +284,7 @@ pub enum Content {
     },
     /// A digest or a sign of life.
     Notice {
-        /// `digest` or `heartbeat`.
+        /// `digest`, `heartbeat` or `checkpoint`.
         kind: String,
         /// As JSON.
         body: String,
@@ -304,38 +308,6 @@ pub enum Fate {
         /// Why.
         reason: String,
     },
-}
-
-/// How full the outbox of one sink is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OutboxCount {
-    /// The sink.
-    pub sink: String,
-    /// Rows that wait to be sent, muted ones not counted.
-    pub waiting: u64,
-    /// Rows given up.
-    pub dead: u64,
-    /// When the oldest that waits was made.
-    pub oldest: Option<Instant>,
-}
-
-/// A row that was given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The row.
-    pub row: i64,
-    /// The sink.
-    pub sink: String,
-    /// The message's id.
-    pub message: String,
-    /// The finding, where it is about one.
-    pub finding: Option<String>,
-    /// When it was made.
-    pub at: Instant,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Why it was given up.
-    pub reason: String,
 }
 
 /// An exception that a person gave.
@@ -362,7 +334,11 @@ pub struct Retention {
     pub before: Instant,
 }
 
-/// What is kept, and the steps in which it changes.
+/// Makes the checkpoint of a log of this size and root: its note, and what is told of it. Or says why not.
+pub type Seal<'a> = dyn FnMut(u64, Node) -> std::result::Result<(String, Vec<NewNotice>), String> + 'a;
+
+/// What is kept, and the steps in which it changes. What happens to findings, each run that ends, and each exception is an
+/// entry of the evidence log by the same step.
 pub trait Store: Send {
     // ------------------------------------------------------------------------------------------------ runs, facts
     /// Begins a run.
@@ -474,6 +450,14 @@ pub trait Store: Send {
     fn replay(&mut self, sink: Option<&str>, now: Instant) -> Result<u64>;
     /// Forgets messages to sinks that are no longer configured.
     fn drop_other_sinks(&mut self, kept: &[String]) -> Result<u64>;
+
+    // ---------------------------------------------------------------------------------------------------- evidence
+    /// Writes down what somebody did.
+    fn act(&mut self, action: &Action) -> Result<()>;
+    /// Remembers how a source stands because somebody decided it, and writes that down.
+    fn decide(&mut self, state: &SourceState, action: &Action) -> Result<()>;
+    /// Makes a checkpoint and tells it, where the log grew since the last one; of how many entries.
+    fn checkpoint(&mut self, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>>;
 
     // ----------------------------------------------------------------------------------------------------- keeping
     /// Copies the whole store to a new file, while it is in use.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::*;
+use crate::evidence::Kind;
 
 pub(super) fn dirty(db: &Connection, limit: usize) -> Result<(Vec<Token>, u64)> {
     let mut statement = db.prepare_cached("SELECT token FROM dirty ORDER BY token LIMIT ?1")?;
@@ -42,8 +43,13 @@ pub(super) fn commit(tx: &Transaction<'_>, batch: &Batch) -> Result<()> {
     for life in &batch.lives {
         findings::put(tx, life)?;
     }
-    for event in &batch.events {
-        outbox::event(tx, batch.run, event)?;
+    if !batch.events.is_empty() {
+        let mut log = evidence::Appender::open(tx)?;
+        for event in &batch.events {
+            let row = outbox::event(tx, batch.run, event)?;
+            log.add(Kind::Event, row, &event.body)?;
+        }
+        log.close()?;
     }
     let mut done = tx.prepare_cached("DELETE FROM dirty WHERE token = ?1")?;
     batch.done.iter().try_for_each(|token| done.execute([token]).map(drop))?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, Transaction};
 
 use super::*;
+use crate::evidence::Kind;
 
 pub(super) fn backup(db: &Connection, path: &Path) -> Result<()> {
     let fail = |e: &dyn std::fmt::Display| StoreError::Other(format!("{}: {e}", path.display()));
@@ -32,26 +33,37 @@ fn begin(path: &Path) -> std::io::Result<std::fs::File> {
     options.open(path)
 }
 
-/// Nothing that is true now is forgotten, nor what has still to be told.
+/// The events that are forgotten, by row.
+const OLD_EVENTS: &str =
+    "SELECT row FROM event WHERE row NOT IN (SELECT event FROM outbox WHERE event IS NOT NULL)
+    AND finding IN (SELECT id FROM finding WHERE state = 2 AND changed_at < ?1)";
+/// The runs that are forgotten, once their events are.
+const OLD_RUNS: &str =
+    "SELECT id AS row FROM run WHERE started_at < ?1 AND id NOT IN (SELECT from_run FROM record)
+    AND id NOT IN (SELECT run FROM event) AND id <> (SELECT max(id) FROM run)";
+
+/// Nothing that is true now is forgotten, nor what has still to be told; and what is, the evidence log says.
 pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
     let before = ms(retention.before);
+    let mut log = evidence::Forgetting::new();
+    log.mark(tx, Kind::Event, OLD_EVENTS, before)?;
     let steps = [
         "DELETE FROM record WHERE until_run IS NOT NULL
             AND until_run <= (SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1)",
-        "DELETE FROM event WHERE row NOT IN (SELECT event FROM outbox WHERE event IS NOT NULL)
-            AND finding IN (SELECT id FROM finding WHERE state = 2 AND changed_at < ?1)",
+        &format!("DELETE FROM event WHERE row IN ({OLD_EVENTS})"),
         // How far its events were numbered is kept: should it come again, no event may have the id of an earlier one, which
         // a receiver that drops what it has already would swallow.
         "UPDATE finding SET body = '', changes = '[]', acceptance = NULL
             WHERE state = 2 AND changed_at < ?1 AND body <> ''
             AND id NOT IN (SELECT finding FROM outbox WHERE finding IS NOT NULL)",
         "DELETE FROM accepted WHERE until < ?1",
-        "DELETE FROM run WHERE started_at < ?1 AND id NOT IN (SELECT from_run FROM record)
-            AND id NOT IN (SELECT run FROM event) AND id <> (SELECT max(id) FROM run)",
     ];
     let mut rows = 0;
     for step in steps {
         rows += tx.execute(step, [before])? as u64;
     }
+    log.mark(tx, Kind::Run, OLD_RUNS, before)?;
+    rows += tx.execute(&format!("DELETE FROM run WHERE id IN ({OLD_RUNS})"), [before])? as u64;
+    log.close(tx, retention.before)?;
     Ok(rows)
 }

@@ -1,5 +1,6 @@
 //! The store in one SQLite file: WAL, every commit on disk before it counts, one writer.
 
+mod evidence;
 mod findings;
 mod held;
 mod judging;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::*;
+pub use evidence::{Evidence, Shown};
 
 /// How long to wait for another program that writes, before giving up.
 const BUSY: Duration = Duration::from_secs(30);
@@ -49,6 +51,19 @@ impl Sqlite {
         }
         let mut store = Self { db, path: path.to_owned() };
         store.prepare().map_err(|e| e.at(path))?;
+        Ok(store)
+    }
+
+    /// Opens a store to read it, while others may write: nothing of it is changed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, belongs to another program, or to another version of this one.
+    pub fn open_read(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(|e| StoreError::from(e).at(path))?;
+        let store = Self { db, path: path.to_owned() };
+        store.db.busy_timeout(BUSY)?;
+        schema::current(&store.db).map_err(|e| e.at(path))?;
         Ok(store)
     }
 
@@ -307,6 +322,7 @@ impl Store for Sqlite {
     fn accept(&mut self, accepted: &Accepted) -> Result<()> {
         let tx = self.begin()?;
         findings::accept(&tx, accepted)?;
+        evidence::accepted(&tx, accepted)?;
         Ok(tx.commit()?)
     }
 
@@ -348,6 +364,30 @@ impl Store for Sqlite {
 
     fn drop_other_sinks(&mut self, kept: &[String]) -> Result<u64> {
         outbox::drop_others(&self.db, kept)
+    }
+
+    fn act(&mut self, action: &Action) -> Result<()> {
+        let tx = self.begin()?;
+        evidence::act(&tx, action)?;
+        Ok(tx.commit()?)
+    }
+
+    fn decide(&mut self, state: &SourceState, action: &Action) -> Result<()> {
+        let tx = self.begin()?;
+        runs::save_source(&tx, state)?;
+        evidence::act(&tx, action)?;
+        Ok(tx.commit()?)
+    }
+
+    fn checkpoint(&mut self, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>> {
+        // Asked again and again; mostly there is nothing to do, and nobody should wait for the right to write.
+        if !evidence::grew(&self.db)? {
+            return Ok(None);
+        }
+        let tx = self.begin()?;
+        let size = evidence::checkpoint(&tx, now, seal)?;
+        tx.commit()?;
+        Ok(size)
     }
 
     fn backup(&self, path: &Path) -> Result<()> {
