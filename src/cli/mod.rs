@@ -11,6 +11,7 @@ mod checks;
 mod config;
 mod connectors;
 mod demo;
+mod evidence;
 mod generate;
 mod outbox;
 pub mod progress;
@@ -19,6 +20,7 @@ mod reconcile;
 mod remember;
 mod run;
 mod store;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -53,6 +55,11 @@ enum Command {
     /// Look after what is remembered.
     #[command(subcommand)]
     Store(store::Command),
+    /// Keys, checkpoints and proofs of the evidence log.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
+    /// Check the evidence log: whether it was cut or changed, and where.
+    Verify(verify::Verify),
     /// Print one source's records as JSON lines.
     Pull(pull::Pull),
     /// List the connectors, or print the page of one.
@@ -140,6 +147,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Approve(approve) => approve.run(),
         Command::Outbox(outbox) => outbox.run(),
         Command::Store(store) => store.run(),
+        Command::Evidence(evidence) => evidence.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Pull(pull) => pull.run(),
         Command::Connectors(connectors) => connectors.run(),
         Command::Checks(checks) => checks.run(),

@@ -20,6 +20,7 @@ mod crash;
 mod dates;
 mod demo;
 mod engine;
+mod evidence;
 #[cfg(unix)]
 mod exec;
 mod hostile;
