@@ -99,6 +99,8 @@ struct Walk {
     /// Which keys were announced, and where.
     keys: Vec<(u64, String)>,
     accepted: BTreeSet<InForce>,
+    /// Where each run ended.
+    runs: Vec<(u64, i64)>,
 }
 
 impl Walk {
@@ -113,6 +115,9 @@ impl Walk {
         if let Some(n) = self.report.kinds.get_mut(entry.kind as usize) {
             *n += 1;
         }
+        if entry.kind == Kind::Run {
+            self.runs.push((entry.index, entry.row));
+        }
         self.order(entry);
         self.text(entry);
         if self.broken {
@@ -126,6 +131,20 @@ impl Walk {
         });
         if let Some(root) = self.roots.get_mut(&self.frontier.size()) {
             *root = Some(self.frontier.root());
+        }
+    }
+
+    /// Entries that belong together, in words, and in which runs they were written.
+    fn stretch(&self, from: u64, to: u64) -> String {
+        let first = self.runs.partition_point(|(index, _)| *index < from);
+        let last = self.runs.partition_point(|(index, _)| *index + 1 < to);
+        let run = |place: usize| self.runs.get(place).map(|(_, run)| *run);
+        let text = span(from, to);
+        match (run(first), run(last)) {
+            (Some(first), Some(last)) if first == last => format!("{text} (run {first})"),
+            (Some(first), Some(last)) => format!("{text} (runs {first} to {last})"),
+            (Some(first), None) => format!("{text} (run {first} and later)"),
+            (None, _) => text,
         }
     }
 
@@ -294,7 +313,7 @@ pub fn verify<L: Log>(log: &L, known: &[Verifier], witnesses: &[Witness]) -> Res
             differed = true;
             walk.report.fault(format!(
                 "something in {} is not what it was: the root is {}, {name} says {}",
-                span(if *outside { agreed_outside } else { agreed }, *size),
+                walk.stretch(if *outside { agreed_outside } else { agreed }, *size),
                 base64(&root),
                 base64(&expected)
             ));
@@ -363,9 +382,9 @@ fn subtrees<L: Log>(log: &L, walk: &mut Walk) -> Result<(), L::Error> {
         if kept != Some(node) {
             walk.wrong.insert(from);
             let kept = kept.map_or("nothing".to_owned(), |node| base64(&node));
+            let stretch = walk.stretch(from, to);
             walk.report.fault(format!(
-                "a hash in {} was changed: together they are {}, and {kept} is kept",
-                span(from, to),
+                "a hash in {stretch} was changed: together they are {}, and {kept} is kept",
                 base64(&node)
             ));
         }

@@ -386,3 +386,91 @@ impl Log for Evidence<'_> {
         Ok(all.map(|a| InForce { finding: a.finding, by: a.by, reason: a.reason, until: a.until }).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::evidence::tree::{includes, leaf, root_of};
+
+    /// A log of so many entries: every hundredth is a run, the rows of events have gaps.
+    fn filled(n: i64) -> Sqlite {
+        let mut store = Sqlite::in_memory().unwrap();
+        let tx = store.begin().unwrap();
+        let mut log = Appender::open(&tx).unwrap();
+        for i in 0..n {
+            let kind = if i % 100 == 99 { Kind::Run } else { Kind::Event };
+            log.add(kind, i * 3, &i.to_string()).unwrap();
+        }
+        log.close().unwrap();
+        tx.commit().unwrap();
+        store
+    }
+
+    /// Deep enough that hashes of two levels are kept. What they make is what the entries make.
+    #[test]
+    fn what_is_kept_of_the_tree_is_the_tree() {
+        let store = filled(66_000);
+        let log = store.evidence().unwrap();
+        let tree = log.frontier().unwrap();
+        assert_eq!(tree.size(), 66_000);
+        let levels = "SELECT count(DISTINCT level) FROM evidence_node";
+        assert_eq!(log.db.query_row(levels, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+        let mut plain = Frontier::default();
+        for i in 0..66_000 {
+            plain.push(leaf(i.to_string().as_bytes()), |_, _| {});
+            let size = plain.size();
+            if [1, 255, 256, 257, 511, 65_535, 65_536, 65_537, 65_791, 65_793, 66_000].contains(&size) {
+                let root = root_of(size, &mut |place| log.node(place)).unwrap();
+                assert_eq!(root, plain.root(), "{size}");
+            }
+        }
+        assert_eq!(plain, tree);
+        for index in [0, 1, 255, 256, 65_535, 65_536, 65_999] {
+            let path = inclusion(index, 66_000, &mut |place| log.node(place)).unwrap();
+            let entry = leaf(index.to_string().as_bytes());
+            assert!(includes(&entry, index, 66_000, &path, &plain.root()), "{index}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_found_by_its_row() {
+        let store = filled(1_000);
+        for i in 0..1_000 {
+            let (event, run) = (of_event(&store.db, i * 3).unwrap(), of_run(&store.db, i * 3).unwrap());
+            let found = Some(count(i));
+            assert_eq!((event, run), if i % 100 == 99 { (None, found) } else { (found, None) }, "{i}");
+            assert_eq!(of_event(&store.db, i * 3 + 1).unwrap(), None);
+        }
+        assert_eq!(of_event(&Sqlite::in_memory().unwrap().db, 0).unwrap(), None);
+    }
+
+    /// Adding an entry, asking for a root and making a proof cost about the same however long the log is.
+    #[test]
+    fn a_long_log_costs_no_more_than_a_short_one() {
+        let steps = |n: i64| {
+            let mut store = filled(n);
+            let count = Arc::new(AtomicU64::new(0));
+            let counter = Arc::clone(&count);
+            let hook = move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                false
+            };
+            store.db.progress_handler(1, Some(hook)).unwrap();
+            let mut log = Appender::open(&store.db).unwrap();
+            log.add(Kind::Event, n * 3, "one more").unwrap();
+            log.close().unwrap();
+            let added = count.swap(0, Ordering::Relaxed);
+            let log = store.evidence().unwrap();
+            inclusion(5, super::count(n), &mut |place| log.node(place)).unwrap();
+            assert!(of_event(&log.db, 15).unwrap() == Some(5));
+            (added, count.load(Ordering::Relaxed))
+        };
+        let ((add, prove), (add_more, prove_more)) = (steps(600), steps(30_600));
+        assert!(add_more <= add + add / 4, "{add} steps, then {add_more}");
+        // A level more of what is kept: at most 256 hashes more.
+        assert!(prove_more <= prove + 256 * 8, "{prove} steps, then {prove_more}");
+    }
+}

@@ -187,7 +187,10 @@ fn a_log_that_was_made_anew_or_set_back_does_not_agree_with_the_siem() {
     forged.run(2, 305);
     forged.fine(&[]);
     let said = forged.faults(&["--checkpoint", "theirs.jsonl"]);
-    assert!(said.contains("something in entries 0 to "), "{said}");
+    assert!(
+        said.contains("something in entries 0 to ") && said.contains(" (runs 1 to 2) is not what it was"),
+        "{said}"
+    );
     assert!(said.contains("in theirs.jsonl says") && !said.contains("believed"), "{said}");
 
     // Set back to where it was.
