@@ -171,11 +171,11 @@ fn a_store_that_had_no_log_begins_one_with_what_it_holds() {
     let events = site.number("SELECT count(*) FROM event");
     site.tamper(
         "DROP TABLE evidence; DROP TABLE evidence_action; DROP TABLE evidence_node; DROP TABLE evidence_tree;
-         DROP TABLE checkpoint; PRAGMA user_version = 1;
+         DROP TABLE checkpoint; PRAGMA user_version = 2;
          INSERT INTO accepted VALUES ('f1:x', 'unapproved-grant', 'carol@corp.example', 'because', 9999999999999, 0)",
     );
     let said = site.faults(&[]);
-    assert!(said.contains("schema 1") && said.contains("store show"), "{said}");
+    assert!(said.contains("schema 2") && said.contains("store show"), "{said}");
     site.ends(0, &["store", "show"]);
     let said = site.fine(&[]);
     assert!(said.contains(&format!("{} entries ({events} events, 3 runs, 2 actions)", events + 5)), "{said}");
