@@ -5,6 +5,7 @@ use super::answer::Refusal;
 use super::sign_in::Caller;
 use super::site::Site;
 use crate::alert::accept::{Asked, objection};
+use crate::evidence::{Action, Deed};
 use crate::model::Instant;
 use crate::model::event::State;
 use crate::model::finding::Finding;
@@ -47,22 +48,25 @@ pub(super) async fn accept(
 
 /// Lets the held pull of a source pass. `run` is the one that whoever decides has looked at.
 pub(super) async fn approve(site: &Site, caller: &Caller, source: String, run: u64) -> Result<(), Refusal> {
-    let by = name(caller)?;
+    let (by, at) = (name(caller)?, site.now());
     site.shelf
         .with(move |store| {
             let state = store.sources()?.into_iter().find(|s| s.id == source);
             let mut state = state.ok_or_else(|| Refusal::missing("there is no source of that id"))?;
-            match state.trouble {
-                Some(Trouble::Held { run: held, now, .. }) if held == run => state.approved = Some(now),
+            let deed = match state.trouble {
+                Some(Trouble::Held { run: held, before, now, .. }) if held == run => {
+                    state.approved = Some(now);
+                    Deed::Approved { run, source: source.clone(), before, now }
+                }
                 Some(Trouble::Held { run: held, .. }) => {
                     let why =
                         format!("what is held is the pull of run {held}, not of run {run}; look at it first");
                     return Err(Refusal::new(StatusCode::CONFLICT, why));
                 }
                 _ => return Err(Refusal::new(StatusCode::CONFLICT, "no pull of that source is held")),
-            }
+            };
             tracing::info!(source = state.id, run, who = by, "a held pull is let pass");
-            Ok(store.save_source(&state)?)
+            Ok(store.decide(&state, &Action::new(at, Some(&by), deed))?)
         })
         .await?;
     site.wake();
