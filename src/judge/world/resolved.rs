@@ -1,6 +1,6 @@
 //! Rows with their names resolved: what stands beside a row of the estate, in the same order.
 
-use super::super::estate::Sym;
+use super::super::estate::{Origin, Sym};
 use super::super::names::Key;
 use crate::model::record::{Attribution, Risk};
 use crate::model::{Duration, Instant};
@@ -42,6 +42,11 @@ impl Asked {
         self.start.is_none_or(|start| start <= t) && self.end.is_none_or(|end| t < end)
     }
 
+    /// Whether it was decided after a revocation, if there was one.
+    pub(crate) fn is_decided_after(&self, revoked: Option<Instant>) -> bool {
+        revoked.is_none_or(|at| self.decided_at.is_some_and(|decided| decided > at))
+    }
+
     /// How long it runs, where that is known.
     pub(crate) fn length(&self) -> Option<Duration> {
         self.end?.since(self.start?).or(Some(Duration::default()))
@@ -62,6 +67,14 @@ pub(crate) struct Item {
 pub(crate) struct Say {
     pub(crate) approver: Option<Key>,
     pub(crate) on_behalf_of: Option<Key>,
+}
+
+/// Authority that somebody lent to another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lent {
+    pub(crate) from: Instant,
+    pub(crate) until: Option<Instant>,
+    pub(crate) origin: Origin,
 }
 
 /// What the catalogue says of an entitlement.
