@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::BufRead;
 
-pub use look::{part_of, requests_called};
+pub use look::{all_of, part_of, requests_called};
 use part::Catalogue;
 pub use report::{Manifest, PullOutcome, SourceLine};
 pub use tell::{Listener, Team};

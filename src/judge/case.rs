@@ -218,11 +218,17 @@ impl World {
         )
     }
 
-    /// The delegation by which somebody had lent an approver their authority when they approved.
-    pub(crate) fn lent(&self, a: &Approving<'_>, on_behalf_of: Key) -> Option<&Lent> {
-        let decided = a.row.decided_at?;
-        let lent = self.delegations.get(&(on_behalf_of, a.approver))?;
-        lent.iter().find(|lent| lent.from <= decided && lent.until.is_none_or(|until| decided < until))
+    /// The delegations by which somebody had lent an approver their authority when they approved.
+    pub(crate) fn lent<'w>(
+        &'w self,
+        a: &Approving<'_>,
+        on_behalf_of: Key,
+    ) -> impl Iterator<Item = &'w Lent> + use<'w> {
+        let decided = a.row.decided_at;
+        let lent = self.delegations.get(&(on_behalf_of, a.approver));
+        lent.into_iter().flatten().filter(move |lent| {
+            decided.is_some_and(|t| lent.from <= t && lent.until.is_none_or(|until| t < until))
+        })
     }
 
     /// The key of a person, as it is printed.
@@ -290,7 +296,7 @@ impl Bearing<'_> {
 
     /// See [`Case::delegation_is_valid`].
     pub(crate) fn delegation_is_valid(&self, a: &Approving<'_>, on_behalf_of: Key) -> bool {
-        !on_behalf_of.same(self.subject) && self.world.lent(a, on_behalf_of).is_some()
+        !on_behalf_of.same(self.subject) && self.world.lent(a, on_behalf_of).next().is_some()
     }
 }
 

@@ -259,7 +259,7 @@ pub(super) fn accountable_as(role: Role, identity: Option<&str>) -> Accountable<
     }
 }
 
-fn path<'w>(world: &'w World, grant: &GrantRow) -> Vec<PathStepView<'w>> {
+pub(super) fn path<'w>(world: &'w World, grant: &GrantRow) -> Vec<PathStepView<'w>> {
     let text = |sym: Sym| Cow::Borrowed(world.estate.text(sym));
     let steps = grant.path.within(&world.estate.pools.steps).iter();
     steps.map(|s| PathStepView { system: s.system.map(text), entitlement: text(s.entitlement) }).collect()

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{
-    Accountable, ControlRef, EvidenceView, ExceptionView, GrantView, Outcome, RequestView, Role, Severity,
-    Standing,
+    Accountable, ControlRef, EvidenceView, ExceptionView, GrantView, Outcome, PathStepView, RequestView,
+    Role, Severity, Standing,
 };
 use super::time::Instant;
 
@@ -242,7 +242,7 @@ pub struct Answer<'a> {
 }
 
 /// One more thing that is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Fact<'a> {
     /// What.
     pub name: Cow<'a, str>,
@@ -302,10 +302,15 @@ pub struct HeldGrant<'a> {
     pub entitlement: Cow<'a, str>,
     /// Scope; `None` is the whole system.
     pub scope: Option<Cow<'a, str>>,
+    /// The memberships it is inherited through, outermost first.
+    pub path: Vec<PathStepView<'a>>,
     /// How it stands.
     pub standing: Standing,
     /// Whether this request gave the standing.
     pub controls: bool,
+    /// The checks that fired on it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub checks: Vec<Cow<'a, str>>,
 }
 
 /// A finding, without what the chain says anyway.

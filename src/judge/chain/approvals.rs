@@ -142,7 +142,7 @@ impl<'a> Scribe<'a> {
 
         let (stood, identity) = self.stood(a.approver, a.row.decided_at.or(c.asked.decided_at));
         proof.extend(identity);
-        l.fact("approver", stood);
+        l.fact("status then", stood);
         if approver_inactive::gone(self.world, &a, c.asked.decided_at).is_some() {
             c.mark(&mut l, "approver-inactive");
         }
@@ -164,9 +164,10 @@ impl<'a> Scribe<'a> {
         let mut lent = None;
         if let Some(of) = a.on_behalf_of {
             lent = Some(of).filter(|of| bearing.delegation_is_valid(&a, *of));
-            let delegation = self.world.lent(&a, of);
+            // Of several the one that lasts longest, then the latest: never the order of the records.
+            let delegation = self.world.lent(&a, of).max_by_key(|d| (d.until.is_none(), d.until, d.from));
             l.fact("delegation", self.delegation(&a, delegation, of.same(bearing.subject)));
-            proof.extend(delegation.map(|d| d.origin));
+            proof.extend(self.world.lent(&a, of).map(|d| d.origin));
             if lent.is_none() {
                 c.mark(&mut l, "delegation-invalid");
             }

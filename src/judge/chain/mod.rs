@@ -305,6 +305,15 @@ impl<'a> With<'a> for Link<'a> {
     }
 }
 
+/// Puts links in the order of time, whatever the order of the records. A record that stands twice is there once.
+fn by_time(links: &mut Vec<Link<'_>>) {
+    links.sort_by(|a, b| {
+        let key = |l: &Link<'_>| (l.at.is_none(), l.at);
+        (key(a), &a.what, &a.evidence, &a.facts).cmp(&(key(b), &b.what, &b.evidence, &b.facts))
+    });
+    links.dedup();
+}
+
 /// Cuts the links of one step to so many, the rest told as one link that is as bad as the worst of them.
 fn bounded<'a>(step: Step, mut links: Vec<Link<'a>>, noun: &str) -> Vec<Link<'a>> {
     if links.len() <= MOST {

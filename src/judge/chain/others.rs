@@ -42,6 +42,10 @@ impl<'a> Scribe<'a> {
             .into_iter()
             .filter(|(row, _)| Some(*row) != carrier)
             .filter_map(|(row, covers)| world.request(row).map(|(r, asked)| (row, covers, r, asked)))
+            // What took the access away has links of its own.
+            .filter(|(_, covers, r, _)| {
+                !(*covers && r.intent == Intent::Revoke && r.state == State::Approved)
+            })
             .collect();
         rows.sort_by(|(_, covers_a, a, asked_a), (_, covers_b, b, asked_b)| {
             covers_b.cmp(covers_a).then_with(|| asked_b.decided_at.cmp(&asked_a.decided_at)).then_with(|| {
@@ -70,7 +74,6 @@ impl<'a> Scribe<'a> {
         if r.intent == Intent::Revoke {
             return match (covers, r.state) {
                 (false, _) => format!("asks to take away something else: {}", self.items(r)),
-                (true, State::Approved) => "takes the access away; see its own link".to_owned(),
                 (true, State::Pending) => "asks to take it away, and is not decided".to_owned(),
                 (true, state) => format!("asked to take it away, and was {}", state.as_str()),
             };

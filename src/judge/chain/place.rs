@@ -10,7 +10,6 @@ pub(super) fn step(check: &str) -> Step {
     match check {
         "unapproved-grant"
         | "scope-exceeded"
-        | "cited-ticket-invalid"
         | "missing-justification"
         | "changed-after-approval"
         | "unreconcilable-request" => Step::Requested,
@@ -97,6 +96,7 @@ mod tests {
             [
                 "ambiguous-identity",
                 "approval-not-fulfilled",
+                "cited-ticket-invalid",
                 "granted-before-approval",
                 "missing-owner",
                 "orphan-account",

@@ -5,7 +5,7 @@ use crate::judge::case::{Case, at, same_name};
 use crate::judge::estate::Origin;
 use crate::model::Instant;
 use crate::model::chain::{Link, LinkState, Step};
-use crate::model::record::Mode;
+use crate::model::record::{Kind, Mode};
 
 impl<'a> Scribe<'a> {
     /// The link of the grant itself.
@@ -52,8 +52,24 @@ impl<'a> Scribe<'a> {
         let system_owner = self.world.system_owners.get(&case.held.system).copied();
         let owner = case.held.entitlement.and_then(|e| self.world.rights.get(&e)?.owner).or(system_owner);
         l.fact("owner", owner.map_or("nobody", |key| self.person(key)));
-        let identity = case.identity().map(|(i, _)| i.origin);
-        l.evidence = self.evidence([Some(grant.origin), identity].into_iter().flatten());
+        let mut proof = vec![grant.origin];
+        match case.identity() {
+            Some((identity, relations)) => {
+                proof.push(identity.origin);
+                if identity.kind != Kind::Human {
+                    let owner = relations.owner.map(|owner| (self.person(owner), self.stood(owner, None)));
+                    let owner = owner.map(|(owner, (stood, origin))| {
+                        proof.extend(origin);
+                        format!("{owner}, {stood}")
+                    });
+                    l.fact("holder's owner", owner.unwrap_or_else(|| "nobody".to_owned()));
+                }
+            }
+            None => {
+                l.fact("holder", "no known identity");
+            }
+        }
+        l.evidence = self.evidence(proof);
         l
     }
 
@@ -62,7 +78,7 @@ impl<'a> Scribe<'a> {
         let (usage, grant) = (case.facts.usage, case.grant);
         let account = self.text(grant.account);
         let (state, what) = match (usage.last, usage.tracked_since) {
-            (Some(last), _) => (LinkState::Ok, format!("{account} last used it {last}")),
+            (Some(_), _) => (LinkState::Ok, format!("{account} last used it")),
             (None, Some(since)) => {
                 (LinkState::Gap, format!("{account} has not used it since use is tracked, {since}"))
             }

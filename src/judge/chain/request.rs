@@ -1,17 +1,20 @@
 //! The chain of one request: who decided it by which policy, and what became of each item for each beneficiary.
 
+use std::borrow::Cow;
+
 use super::approvals::Carried;
 use super::grant::answer;
 use super::place::place;
-use super::{MOST, Scribe, With, bounded, link};
+use super::{MOST, Scribe, With, bounded, by_time, link};
 use crate::judge::case::{Case, RequestCase};
-use crate::judge::checks::approval_not_fulfilled;
-use crate::judge::estate::{GrantRow, Origin, RequestRow, Span};
+use crate::judge::checks::{self, approval_not_fulfilled};
+use crate::judge::estate::{GrantRow, Origin, RequestRow, Span, Sym};
 use crate::judge::judgement::About as HitAbout;
 use crate::judge::names::Key;
-use crate::judge::present::ControlSource;
+use crate::judge::present::{ControlSource, path};
 use crate::judge::weigh::{Facts, Moment};
 use crate::judge::world::{Asked, Held, Item, fulfilled};
+use crate::model::Instant;
 use crate::model::chain::{About, Chain, Given, HeldGrant, Link, LinkState, Step};
 use crate::model::finding::Standing;
 use crate::model::record::{Intent, Mode, State};
@@ -53,11 +56,12 @@ impl<'a> Scribe<'a> {
             }
             None => self.bare(&case),
         };
+        let due = lead.as_ref().and_then(|lead| lead.case.facts.review_due).or(request.review_by);
         drop(lead);
         chain.items_left = all.saturating_sub(pairs.len() as u64);
         chain.items = self.given(&case, row, &pairs);
         links.push(self.fulfilment(&case, &chain));
-        links.push(self.term(request, asked));
+        links.push(self.term(request, asked, due));
         links.push(self.withdrawn(&case, &pairs));
         place(&mut links, &chain.findings);
         answer(&mut links, &chain.accountable);
@@ -136,7 +140,7 @@ impl<'a> Scribe<'a> {
             l
         });
         let mut approvals: Vec<Link<'a>> = approvals.collect();
-        approvals.sort_by(|a, b| (a.at.is_none(), a.at, &a.what).cmp(&(b.at.is_none(), b.at, &b.what)));
+        by_time(&mut approvals);
         let mut approvals = bounded(Step::Approved, approvals, "decisions");
         if approvals.is_empty() {
             approvals.push(self.undecided(format!("{id} is {}, and nobody is named", r.state.as_str())));
@@ -207,56 +211,71 @@ impl<'a> Scribe<'a> {
         let from = world.held.partition_point(|h| h.subject.index() < who.index());
         for (at, held) in (from..).zip(world.held.iter().skip(from)).take_while(|(_, h)| h.subject == who) {
             let Some(grant) = world.estate.grants.get(at) else { continue };
-            let path = grant.path.within(&world.steps).iter().copied().flatten();
+            let through = grant.path.within(&world.steps).iter().copied().flatten();
             let brings =
-                held.entitlement.into_iter().chain(path).any(|e| world.closures.holds(entitlement, e));
+                held.entitlement.into_iter().chain(through).any(|e| world.closures.holds(entitlement, e));
             let mut covering = vec![];
             if brings {
                 world.covering(grant, held, &mut covering);
             }
             if covering.contains(&row) {
                 let facts = self.judgement.facts.get(at);
-                found.extend(facts.map(|facts| (grant, facts)));
+                found.extend(facts.map(|facts| (at, grant, facts)));
             }
         }
-        found.sort_by_key(|(g, _)| {
-            (
-                self.text(g.system),
-                self.text(g.account),
-                self.text(g.entitlement),
-                g.scope.map(|s| self.text(s)),
-            )
+        let text = |s: Option<Sym>| s.map(|s| self.text(s));
+        found.sort_by_cached_key(|(_, g, _)| {
+            let steps = g.path.within(&world.estate.pools.steps).iter();
+            let path: Vec<_> = steps.map(|s| (text(s.system), self.text(s.entitlement))).collect();
+            ([g.system, g.account, g.entitlement].map(|s| self.text(s)), text(g.scope), path)
         });
         let left = found.len().saturating_sub(MOST) as u64;
-        let told = found.into_iter().take(MOST).map(|(g, facts)| HeldGrant {
+        let told = found.into_iter().take(MOST).map(|(at, g, facts)| HeldGrant {
             system: self.text(g.system).into(),
             account: self.text(g.account).into(),
             entitlement: self.text(g.entitlement).into(),
             scope: g.scope.map(|s| self.text(s).into()),
+            path: path(world, g),
             standing: facts.standing,
             controls: facts.controlling == Some(row),
+            checks: self.fired(at),
         });
         (told.collect(), left)
+    }
+
+    /// The checks that fired on a grant.
+    fn fired(&self, at: usize) -> Vec<Cow<'a, str>> {
+        let hits = &self.judgement.hits;
+        let own = (0..hits.len()).filter_map(|place| hits.get(place)).filter(|hit| match hit.about {
+            HitAbout::Grant(row) => row as usize == at,
+            _ => false,
+        });
+        let checks = own.filter_map(|hit| checks::all().nth(usize::from(hit.check)));
+        checks.map(|check| Cow::Borrowed(check.name)).collect()
     }
 
     /// The link that says whether what was approved was given.
     fn fulfilment(&self, case: &RequestCase<'a>, chain: &Chain<'a>) -> Link<'a> {
         let held = chain.items.iter().filter(|i| i.held).count();
         let all = chain.items.len();
-        let approved = case.request.state == State::Approved && case.request.intent == Intent::Grant;
-        let (state, what) = match (all, held) {
-            (0, _) => (LinkState::Unknown, "it names no access and nobody who gets it".to_owned()),
-            (_, 0) if !approved => (LinkState::Ok, "nothing of it is held".to_owned()),
-            (all, held) if held == all => (LinkState::Ok, format!("all {all} of it are held")),
-            (all, held) if !approved => (LinkState::Wrong, format!("{held} of {all} are held all the same")),
-            (all, held) => (LinkState::Gap, format!("{held} of {all} are held")),
+        let approved = case.request.state == State::Approved;
+        let some = match held {
+            _ if held == all && all == 1 => "it is held".to_owned(),
+            _ if held == all => format!("all {all} of it are held"),
+            0 => "nothing of it is held".to_owned(),
+            _ => format!("{held} of {all} are held"),
         };
-        let state = match case.request.intent {
-            // Whether what was to go is gone is judged for each grant.
-            Intent::Revoke if held > 0 => LinkState::Wrong,
-            Intent::Revoke => LinkState::Ok,
-            Intent::Grant if !approved && held > 0 => LinkState::Wrong,
-            Intent::Grant => state,
+        let (state, what) = match case.request.intent {
+            _ if all == 0 => (LinkState::Unknown, "it names no access, or nobody who gets it".to_owned()),
+            // Whether what was to go is gone in time is judged for each grant.
+            Intent::Revoke if approved && held > 0 => {
+                (LinkState::Wrong, format!("{some}, though it was to be taken away"))
+            }
+            Intent::Grant if !approved && held > 0 => {
+                (LinkState::Wrong, format!("{some}, though it was not approved"))
+            }
+            Intent::Grant if approved && held < all => (LinkState::Gap, some),
+            _ => (LinkState::Ok, some),
         };
         let mut l = link(Step::Provisioned, state, what);
         l.maybe("completed", case.request.completed_at);
@@ -265,21 +284,21 @@ impl<'a> Scribe<'a> {
     }
 
     /// The link of the term.
-    fn term(&self, request: &RequestRow, asked: &Asked) -> Link<'a> {
+    fn term(&self, request: &RequestRow, asked: &Asked, due: Option<Instant>) -> Link<'a> {
         let (state, what) = match asked.end {
-            Some(end) if end <= self.now() => (LinkState::Ok, format!("it ended {end}")),
-            Some(end) => (LinkState::Ok, format!("it ends {end}")),
+            Some(end) if end <= self.now() => (LinkState::Ok, "it ended".to_owned()),
+            Some(_) => (LinkState::Ok, "it ends".to_owned()),
             None if request.intent == Intent::Revoke => {
                 (LinkState::Ok, "what is taken away needs no end".to_owned())
             }
-            None if request.review_by.is_some() => {
+            None if due.is_some() => {
                 (LinkState::Ok, "it has no end; it is to be reviewed instead".to_owned())
             }
             None => (LinkState::Gap, "it has no end".to_owned()),
         };
         let mut l = link(Step::Ends, state, what);
         l.at = asked.end;
-        l.maybe("in force from", asked.start).maybe("review by", request.review_by);
+        l.maybe("in force from", asked.start).maybe("review by", due);
         l.maybe("term", asked.end.and_then(|_| asked.length()));
         l.evidence = self.evidence([request.origin]);
         l

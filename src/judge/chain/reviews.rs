@@ -1,6 +1,6 @@
 //! Who confirmed access, when it ends, and whether it was taken away.
 
-use super::{Scribe, With, bounded, link};
+use super::{Scribe, With, bounded, by_time, link};
 use crate::judge::case::{Case, is_gone};
 use crate::judge::estate::{CertificationRow, RequestRow};
 use crate::judge::weigh::Moment;
@@ -11,7 +11,7 @@ use crate::model::finding::{Outcome, Standing};
 use crate::model::record::{CertificationDecision, Intent, State};
 
 impl<'a> Scribe<'a> {
-    /// The certifications of a grant with a decision, in the order of time.
+    /// The certifications of a grant with a decision.
     fn certified(
         &self,
         moment: &'a Moment<'a>,
@@ -19,9 +19,7 @@ impl<'a> Scribe<'a> {
         decision: CertificationDecision,
     ) -> Vec<&'a CertificationRow> {
         let all = moment.certifications(case.grant, case.held);
-        let mut rows: Vec<_> = all.filter(|c| c.decision == decision).collect();
-        rows.sort_by_key(|c| (c.decided_at, self.text(c.reviewer), c.next_review_by));
-        rows
+        all.filter(|c| c.decision == decision).collect()
     }
 
     fn certification(&self, step: Step, state: LinkState, c: &CertificationRow) -> Link<'a> {
@@ -47,6 +45,7 @@ impl<'a> Scribe<'a> {
             self.certified(&self.judgement.moment, case, CertificationDecision::Certified).into_iter();
         let mut links: Vec<Link<'a>> =
             certified.map(|c| self.certification(Step::Reviewed, LinkState::Ok, c)).collect();
+        by_time(&mut links);
         links = bounded(Step::Reviewed, links, "reviews");
         let none = links.is_empty();
         let next = match due {
@@ -81,11 +80,11 @@ impl<'a> Scribe<'a> {
         let end = asked.and_then(|a| a.end);
         let (state, what) = match (end, grant.expires_at) {
             (Some(end), _) if end <= now => {
-                (LinkState::Wrong, format!("the approval ended {end}, and the access is still there"))
+                (LinkState::Wrong, "the approval ended, and the access is still there".to_owned())
             }
-            (Some(end), _) => (LinkState::Ok, format!("the approval ends {end}")),
+            (Some(_), _) => (LinkState::Ok, "the approval ends".to_owned()),
             (None, Some(own)) if own > now => {
-                (LinkState::Ok, format!("the system ends it {own}; the approval has no end"))
+                (LinkState::Ok, "the system ends it; the approval has no end".to_owned())
             }
             (None, _) if case.standing() == Standing::Birthright => {
                 (LinkState::Ok, "a birthright lasts as long as the identity does".to_owned())
@@ -122,7 +121,7 @@ impl<'a> Scribe<'a> {
         let state = if still { LinkState::Wrong } else { LinkState::Ok };
         let certified = self.certified(&self.judgement.moment, case, CertificationDecision::Revoked);
         links.extend(certified.into_iter().map(|c| self.certification(Step::Revoked, state, c)));
-        links.sort_by_key(|l| (l.at.is_none(), l.at));
+        by_time(&mut links);
         let mut links = bounded(Step::Revoked, links, "revocations");
         if links.is_empty() {
             links.push(match standing.outcome() {

@@ -2,6 +2,7 @@
 
 mod chains;
 mod parts;
+mod shown;
 
 use counterfoil::judge::{Builder, Judgement, Locator, Settings, World, judge};
 use counterfoil::model::{Instant, parse_line};
