@@ -12,6 +12,7 @@ mod config;
 mod connectors;
 mod demo;
 mod evidence;
+mod explain;
 mod generate;
 mod outbox;
 pub mod progress;
@@ -43,6 +44,8 @@ enum Command {
     Demo(demo::Demo),
     /// Judge records, or the sources of a configuration, once.
     Reconcile(Box<reconcile::Reconcile>),
+    /// Tell the whole chain behind a grant, a finding or a request.
+    Explain(Box<explain::Explain>),
     /// Watch: pull on schedules, judge what changed, tell it to the sinks.
     Run(run::Run),
     /// Accept a finding for a time.
@@ -142,6 +145,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(demo) => demo.run(),
         Command::Reconcile(reconcile) => reconcile.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Run(run) => run.run(),
         Command::Accept(accept) => accept.run(),
         Command::Approve(approve) => approve.run(),

@@ -209,6 +209,21 @@ impl Namespace {
         self.claims.iter().filter(|(_, key)| key.is_none()).map(|((_, form), _)| *form)
     }
 
+    /// What a name means when everything is resolved, and no name gets a key any more: `None` where two ids claim it or
+    /// nobody met it.
+    pub(crate) fn find(&self, names: &Interner, domain: u32, name: &str) -> Option<Key> {
+        let written = names.find(name);
+        if let Some(key) = written.and_then(|name| self.exact.get(&(domain, name))) {
+            return Some(*key);
+        }
+        let form = norm(name);
+        let form = if *form == *name { written? } else { names.find(&form)? };
+        match self.claims.get(&(domain, form)) {
+            Some(claimed) => *claimed,
+            None => self.unclaimed.get(&(domain, form)).copied(),
+        }
+    }
+
     /// All names that mean one key, each with its domain, when everything is resolved: ids exactly as they are written
     /// (`true`), which come first, and normal forms.
     pub(crate) fn meanings(&self) -> impl Iterator<Item = (bool, u32, Sym, Key)> + '_ {
@@ -224,7 +239,7 @@ impl Namespace {
         self.asked = Asked::default();
     }
 
-    /// Lets go of what [`Namespace::meanings`] tells of strangers as well.
+    /// Lets go of what [`Namespace::find`] and [`Namespace::meanings`] tell of strangers as well.
     pub(crate) fn seal(&mut self) {
         self.settle();
         self.unclaimed = Fast::default();

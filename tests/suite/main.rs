@@ -23,6 +23,7 @@ mod engine;
 mod evidence;
 #[cfg(unix)]
 mod exec;
+mod explain;
 mod hostile;
 mod inherit;
 mod jira_openapi;
