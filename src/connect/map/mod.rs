@@ -2,8 +2,11 @@
 //!
 //! jq is run by the `jaq` crates. A map sees its row and the variables of [`VARIABLES`], and nothing else: what could
 //! reach outside or read a clock (`env`, `input`, `halt`, `now`, `localtime`, `debug`, `stderr`, modules) is not
-//! there. JSON never goes through jaq's own reader, which has no limit on depth.
+//! there. JSON never goes through jaq's own reader, which has no limit on depth. What a map has that needs no row is worked
+//! out once (`rewrite`), what jq does the long way is done the short way (`swift`), and the usual rows of a connector whose
+//! manifest says `native` are mapped without jq ([`columns`]); what comes out is the same each time.
 
+pub mod columns;
 mod convert;
 mod html;
 mod links;
