@@ -54,6 +54,9 @@ const REFUSED: &[&str] = &[
 
 type Data = JustLut<Val>;
 
+/// The name under which the main file calls a map that was taken apart.
+const ENTRY: &str = "cf_map";
+
 /// A compiled map.
 pub struct Program {
     filter: Filter<Data>,
@@ -116,7 +119,8 @@ impl Program {
 
     /// The map with everything worked out that needs no row. Where that cannot be done, the map as it stands says why.
     fn rewritten(text: &str) -> Option<Self> {
-        let rewritten = Rewritten::of(text)?;
+        // A map that says this name would call itself.
+        let rewritten = Rewritten::of(text).filter(|_| !text.contains(ENTRY))?;
         let names: Vec<&str> = rewritten.names().chain(VARIABLES).collect();
         let comma = |all, one| Term::BinOp(Box::new(all), BinaryOp::Comma, Box::new(one));
         let constants = match rewritten.taken.into_iter().reduce(comma) {
@@ -139,10 +143,10 @@ impl Program {
         variables: &[&'s str],
     ) -> Option<Filter<Data>> {
         // The main file must be text: all it does is to call the term.
-        let map = Def { name: "cf_map", args: Vec::new(), body: term };
+        let map = Def { name: ENTRY, args: Vec::new(), body: term };
         let definitions = definitions.map(|definition| -> Def<&'s str> { definition });
         let arena = Arena::default();
-        let code = File { code: "cf_map", path: () };
+        let code = File { code: ENTRY, path: () };
         let modules = Loader::new(definitions.chain([map])).load(&arena, code).ok()?;
         let compiler = Compiler::default().with_funs(functions).with_global_vars(variables.iter().copied());
         compiler.compile(modules).ok()
