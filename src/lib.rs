@@ -30,6 +30,7 @@
 //! src/connect/     asks products (HTTP, LDAP, SQL, programs) or reads their exports; a row through jq becomes records
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
 //! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled; what was known once
+//! src/audit/       the evidence pack: what was known at an instant, as HTML, CSV or OSCAL; what other rules would change
 //! src/store/       what is remembered, in SQLite: records and their history, verdicts, findings, the outbox
 //! src/evidence/    the log of what happened: a Merkle tree, signed checkpoints, proofs, and whether it is what it was
 //! src/net/         how others are reached: addresses that may be, TLS, proxies
@@ -92,6 +93,7 @@
 //! | `net` | `model`, `report`, `secret` | files, network, async |
 //! | `sink` | `model`, `report`, `secret`, `alert`, `net` | files, terminal, network, async |
 //! | `engine` | `model`, `judge`, `alert`, `store` | nothing |
+//! | `audit` | `model`, `judge`, `alert`, `report`, `engine`, `store`, `controls` | nothing |
 //! | `controls` | `model`, `judge` | files |
 //! | `lock` | nothing | files, processes |
 //! | `turns` | nothing | nothing |
@@ -111,6 +113,7 @@
 //! arguments, number of processors), network, processes, async.
 
 pub mod alert;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod connect;

@@ -111,7 +111,7 @@ fn rules() -> Rules {
 }
 
 fn run(engine: &mut Engine, now: &str, file: Option<&Path>, judge: bool) -> Manifest {
-    let sources = [SourceSpec { id: "estate".to_owned(), provides: vec![] }];
+    let sources = [SourceSpec { id: "estate".to_owned(), provides: vec![], by: None }];
     let due: Vec<String> = file.iter().map(|_| "estate".to_owned()).collect();
     let order = Order { now: at(now), sources: &sources, due: &due, judge, stop: &|| false };
     engine

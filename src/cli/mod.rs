@@ -19,7 +19,9 @@ pub mod progress;
 mod pull;
 mod reconcile;
 mod remember;
+mod report;
 mod run;
+mod simulate;
 mod store;
 mod verify;
 
@@ -48,6 +50,10 @@ enum Command {
     Explain(Box<explain::Explain>),
     /// Watch: pull on schedules, judge what changed, tell it to the sinks.
     Run(run::Run),
+    /// Write the evidence pack of an instant: what was known and true, for an auditor.
+    Report(report::Report),
+    /// Say which findings another configuration, or other records, would add and remove.
+    Simulate(simulate::Simulate),
     /// Accept a finding for a time.
     Accept(accept::Accept),
     /// Let a pull pass that was held because it changes so much.
@@ -147,6 +153,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Reconcile(reconcile) => reconcile.run(),
         Command::Explain(explain) => explain.run(),
         Command::Run(run) => run.run(),
+        Command::Report(report) => report.run(),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Accept(accept) => accept.run(),
         Command::Approve(approve) => approve.run(),
         Command::Outbox(outbox) => outbox.run(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::post::Destination;
 use crate::config::{Config, ConfigError};
+use crate::connect::transport::Origin;
 use crate::controls::Controls;
 use crate::engine::{Listener, Rules, SourceSpec};
 use crate::evidence::Signer;
@@ -64,7 +65,8 @@ impl Setup {
             // A connector that says nothing of what it provides may provide anything.
             let may = |t: &RecordType| provides.is_empty() || provides.contains(t.as_str());
             let known = RecordType::ALL.into_iter().filter(may).collect();
-            sources.push(SourceSpec { id: prepared.options.source, provides: known });
+            let by = format!("connector `{}`, {}", prepared.connector.manifest.name, way(&prepared.origin));
+            sources.push(SourceSpec { id: prepared.options.source, provides: known, by: Some(by) });
         }
         let mut destinations = vec![];
         for entry in &config.sink {
@@ -96,5 +98,16 @@ impl Setup {
     #[must_use]
     pub fn sink_ids(&self) -> Vec<String> {
         self.destinations.iter().map(|d| d.listener.id.clone()).collect()
+    }
+}
+
+/// By which way a source is read, in words.
+fn way(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Files(_) => "from exported files",
+        Origin::Exec(_) => "by a program",
+        Origin::Http(_) => "asked over HTTP",
+        Origin::Ldap(_) => "asked over LDAP",
+        Origin::Postgres(_) => "asked in PostgreSQL",
     }
 }

@@ -28,7 +28,8 @@ use std::io::BufRead;
 pub use look::{all_of, part_of, requests_called};
 use part::Catalogue;
 pub use past::{
-    Past, SourceAt, TakenAt, Terms, accepted_at, each_manifest, estate_at, sources_at, troubled_at,
+    Past, SourceAt, TakenAt, Terms, accepted_at, each_manifest, estate_at, estate_with, known_since,
+    sources_at, troubled_at,
 };
 pub use report::{Manifest, PullOutcome, SourceLine};
 pub use tell::{Listener, Team};
@@ -79,6 +80,8 @@ pub struct SourceSpec {
     pub id: String,
     /// The record types it may provide, as far as its connector says: what is in doubt before it was ever read.
     pub provides: Vec<RecordType>,
+    /// How it is read, for whoever asks where what is known came from; `None` where nobody says.
+    pub by: Option<String>,
 }
 
 /// What a pull gave.

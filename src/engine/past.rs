@@ -44,12 +44,16 @@ pub struct Past {
 }
 
 impl Past {
-    /// The last run that had ended by an instant; `None` when there was none yet, or it is no longer kept.
+    /// The last run that had ended by an instant; `None` when there was none yet, or what was known after it is no longer
+    /// kept whole.
     ///
     /// # Errors
     /// When the store fails, or holds what is no manifest.
     pub fn at(store: &dyn Store, at: Instant) -> Result<Option<Self>, EngineError> {
         let Some(run) = store.run_at(at)? else { return Ok(None) };
+        if store.history()?.is_some_and(|kept| run.id < kept.first_run) {
+            return Ok(None);
+        }
         let broken = |what: &str, e: serde_json::Error| EngineError::Broken(format!("{what}: {e}"));
         let manifest: Manifest = serde_json::from_str(run.manifest.as_deref().unwrap_or_default())
             .map_err(|e| broken(&format!("the manifest of run {}", run.id), e))?;
@@ -69,6 +73,21 @@ impl Past {
         let terms = text.map(|text| serde_json::from_str(&text)).transpose();
         Ok(Some(Self { run, manifest, terms: terms.map_err(|e| broken("the terms of a run", e))? }))
     }
+}
+
+/// The instant of the first run after which everything is known as it was; `None` before there is one.
+///
+/// # Errors
+/// When the store fails.
+pub fn known_since(store: &dyn Store) -> Result<Option<Instant>, EngineError> {
+    let first = store.history()?.map_or(0, |kept| kept.first_run);
+    let mut since = None;
+    store.ended_runs(u64::MAX, &mut |run| {
+        if since.is_none() && run.id >= first {
+            since = run.ended_at;
+        }
+    })?;
+    Ok(since)
 }
 
 /// Shows the manifests of the runs that ended, oldest first, up to and with this one.
@@ -96,6 +115,8 @@ pub fn each_manifest(
 pub struct SourceAt {
     /// Its id.
     pub id: String,
+    /// How it was read last, where that is known.
+    pub by: Option<String>,
     /// The last good snapshot.
     pub taken: Option<TakenAt>,
     /// Why what was tried after that gave none, and as of when.
@@ -127,6 +148,7 @@ pub fn sources_at(store: &dyn Store, run: u64) -> Result<Vec<SourceAt>, EngineEr
         for line in manifest.sources {
             let source = all.entry(line.id.clone()).or_default();
             source.id.clone_from(&line.id);
+            source.by = line.by.or(source.by.take());
             let now = manifest.now;
             source.trouble = match line.outcome {
                 PullOutcome::Taken { difference, sha256 } => {
@@ -161,9 +183,22 @@ pub fn sources_at(store: &dyn Store, run: u64) -> Result<Vec<SourceAt>, EngineEr
 /// # Errors
 /// When the store fails, or holds what are no records.
 pub fn estate_at(store: &dyn Store, run: Option<u64>, at: Instant) -> Result<Estate, EngineError> {
+    estate_with(store, run, at, &[])
+}
+
+/// As [`estate_at`], with these lines of records beside what was known.
+///
+/// # Errors
+/// As [`estate_at`], and when such a line is no record.
+pub fn estate_with(
+    store: &dyn Store,
+    run: Option<u64>,
+    at: Instant,
+    extra: &[String],
+) -> Result<Estate, EngineError> {
     let stamps = stamps(store, run)?;
     let accepted = accepted_at(store, at)?;
-    let lines: Vec<String> = accepted.iter().map(exception_line).collect();
+    let lines: Vec<String> = accepted.iter().map(exception_line).chain(extra.iter().cloned()).collect();
     let mut whole = Loading { store, stamps: &stamps, builder: Builder::default(), own: lines, bad: None };
     whole.add_own();
     whole.add_kept(run, None)?;

@@ -50,6 +50,9 @@ pub struct SourceLine {
     pub id: String,
     /// When its export was taken.
     pub taken_at: Option<Instant>,
+    /// How it was read: the connector, and by which way. `None` where an earlier version read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// What came of it.
     #[serde(flatten)]
     pub outcome: PullOutcome,

@@ -71,7 +71,8 @@ impl Run<'_> {
             PullOutcome::Failed { reason } => tracing::warn!(source = id, reason, "source could not be read"),
             PullOutcome::Retired => tracing::info!(source = id, "source is no longer configured"),
         }
-        self.manifest.sources.push(SourceLine { id, taken_at, outcome });
+        let by = self.specs.iter().find(|s| s.id == id).and_then(|s| s.by.clone());
+        self.manifest.sources.push(SourceLine { id, taken_at, by, outcome });
     }
 
     /// Takes in one pull.

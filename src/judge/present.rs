@@ -32,6 +32,15 @@ impl<'w> Judgement<'w> {
         self.order.iter().filter_map(|row| self.verdict(*row))
     }
 
+    /// The verdicts with the kind of identity that holds the grant, where it is known.
+    pub fn verdicts_by_kind(&self) -> impl Iterator<Item = (Verdict<'w>, Option<Kind>)> + '_ {
+        let world = self.moment.world;
+        self.order.iter().filter_map(move |row| {
+            let (_, held) = world.grant(*row)?;
+            Some((self.verdict(*row)?, world.kind(held.subject)))
+        })
+    }
+
     pub(super) fn verdict(&self, row: u32) -> Option<Verdict<'w>> {
         let world = self.moment.world;
         let (grant, held) = world.grant(row)?;

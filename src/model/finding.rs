@@ -144,6 +144,18 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// The word used in every output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Justified => "justified",
+            Self::Unjustified => "unjustified",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Who answers for what. The order is the order in which they are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -12,12 +12,14 @@
 //! to, and what a finding has become.
 
 mod error;
+mod past;
 mod query;
 mod queue;
 mod sqlite;
 
 pub use error::StoreError;
-pub use query::{FindingCount, Found, GroupBy, GroupCount, OrderBy, Page, RunRow, Which};
+pub use past::{History, Retention, RunRow};
+pub use query::{FindingCount, Found, GroupBy, GroupCount, OrderBy, Page, Which};
 pub use queue::{DeadLetter, OutboxCount};
 pub use sqlite::{Evidence, Shown, Sqlite};
 
@@ -327,13 +329,6 @@ pub struct Accepted {
     pub at: Instant,
 }
 
-/// What is older than this may be forgotten.
-#[derive(Debug, Clone, Copy)]
-pub struct Retention {
-    /// Record versions that ended, resolved findings, events and runs before this.
-    pub before: Instant,
-}
-
 /// Makes the checkpoint of a log of this size and root: its note, and what is told of it. Or says why not.
 pub type Seal<'a> = dyn FnMut(u64, Node) -> std::result::Result<(String, Vec<NewNotice>), String> + 'a;
 
@@ -462,6 +457,8 @@ pub trait Store: Send {
     // ----------------------------------------------------------------------------------------------------- keeping
     /// Copies the whole store to a new file, while it is in use.
     fn backup(&self, path: &std::path::Path) -> Result<()>;
+    /// From when on everything is known; `None` where nothing was ever forgotten.
+    fn history(&self) -> Result<Option<History>>;
     /// Forgets what is old; how many rows. Of a finding only its life is left, without what it said.
     fn prune(&mut self, retention: Retention) -> Result<u64>;
     /// Whether it can be written to.

@@ -140,16 +140,3 @@ pub struct FindingCount {
     /// How many.
     pub count: u64,
 }
-
-/// A finished or interrupted run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunRow {
-    /// Its number.
-    pub id: u64,
-    /// When it began.
-    pub started_at: Instant,
-    /// When it ended; `None` when it never did.
-    pub ended_at: Option<Instant>,
-    /// What was done, as JSON.
-    pub manifest: Option<String>,
-}

@@ -37,16 +37,44 @@ fn begin(path: &Path) -> std::io::Result<std::fs::File> {
 const OLD_EVENTS: &str =
     "SELECT row FROM event WHERE row NOT IN (SELECT event FROM outbox WHERE event IS NOT NULL)
     AND finding IN (SELECT id FROM finding WHERE state = 2 AND changed_at < ?1)";
-/// The runs that are forgotten, once their events are.
+/// The runs that are forgotten, once their events are: none that a later one still rests on.
 const OLD_RUNS: &str =
     "SELECT id AS row FROM run WHERE started_at < ?1 AND id NOT IN (SELECT from_run FROM record)
-    AND id NOT IN (SELECT run FROM event) AND id <> (SELECT max(id) FROM run)";
+    AND id NOT IN (SELECT run FROM event) AND id <> (SELECT max(id) FROM run)
+    AND id <> (SELECT max(id) FROM run WHERE started_at < ?1)
+    AND id NOT IN (SELECT max(r.id) FROM run r, json_each(r.manifest, '$.sources') s
+        WHERE r.started_at < ?1 AND json_valid(r.manifest) GROUP BY s.value ->> 'id')
+    AND id NOT IN (SELECT coalesce(max(id), 0) FROM run
+        WHERE started_at < ?1 AND json_valid(manifest) AND manifest ->> 'terms' IS NOT NULL)";
+
+/// The fact that says from when on everything is known.
+const HISTORY: &str = "history";
+
+pub(super) fn history(db: &Connection) -> Result<Option<History>> {
+    let Some(text) = runs::meta(db, HISTORY)? else { return Ok(None) };
+    let parts = text.split_once(' ').and_then(|(run, since)| Some((run.parse().ok()?, since.parse().ok()?)));
+    let broken = || StoreError::Broken(format!("from when on everything is known: `{text}`"));
+    parts.map(|(first_run, since)| Some(History { first_run, since })).ok_or_else(broken)
+}
+
+/// What was once forgotten does not come back, whatever is to be kept now.
+fn keep_history(tx: &Transaction<'_>, new: History) -> Result<()> {
+    let old = history(tx)?;
+    let first_run = old.map_or(0, |old| old.first_run).max(new.first_run);
+    let since = old.map_or(Instant::MIN, |old| old.since).max(new.since);
+    runs::set_meta(tx, HISTORY, &format!("{first_run} {since}"))
+}
 
 /// Nothing that is true now is forgotten, nor what has still to be told; and what is, the evidence log says.
 pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
     let before = ms(retention.before);
     let mut log = evidence::Forgetting::new();
     log.mark(tx, Kind::Event, OLD_EVENTS, before)?;
+    // The first run after which all records are known as they were. It and later runs stay, and of earlier ones what these
+    // still rest on: the last word of each source, and the terms of the last judgement.
+    let sql = "SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1";
+    let first: i64 = tx.query_row(sql, [before], |row| row.get(0))?;
+    keep_history(tx, History { first_run: count(first), since: retention.before })?;
     let steps = [
         "DELETE FROM record WHERE until_run IS NOT NULL
             AND until_run <= (SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1)",

@@ -394,6 +394,10 @@ impl Store for Sqlite {
         keeping::backup(&self.db, path)
     }
 
+    fn history(&self) -> Result<Option<History>> {
+        keeping::history(&self.db)
+    }
+
     fn prune(&mut self, retention: Retention) -> Result<u64> {
         let tx = self.begin()?;
         let rows = keeping::prune(&tx, retention)?;

@@ -37,7 +37,7 @@ fn remembered(seed: u64) -> Option<(Engine, Vec<Value>, Value, String)> {
     let lines: String = records.iter().map(|r| format!("{r}\n")).collect();
     let order = Order {
         now: Instant::parse(&now).unwrap(),
-        sources: &[SourceSpec { id: "all".to_owned(), provides: vec![] }],
+        sources: &[SourceSpec { id: "all".to_owned(), provides: vec![], by: None }],
         due: &["all".to_owned()],
         judge: true,
         stop: &|| false,

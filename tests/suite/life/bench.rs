@@ -122,7 +122,8 @@ impl Bench {
 
     /// The same, on this store.
     pub fn on(store: Box<dyn Store>, rules: Rules) -> Bench {
-        let specs = SOURCES.map(|(id, t)| SourceSpec { id: id.to_owned(), provides: vec![t] }).to_vec();
+        let specs =
+            SOURCES.map(|(id, t)| SourceSpec { id: id.to_owned(), provides: vec![t], by: None }).to_vec();
         let held = SOURCES.map(|(id, _)| (id.to_owned(), vec![])).into();
         let how = SOURCES.map(|(id, _)| (id.to_owned(), How::Whole)).into();
         let engine = Engine::new(store, rules);

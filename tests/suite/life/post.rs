@@ -49,7 +49,7 @@ fn office_of(audience: Audience, heartbeat: Option<Duration>) -> Office {
     let every = Cadence { every: Some(HOUR), ..Cadence::default() };
     let setup = Setup {
         rules: own,
-        sources: vec![SourceSpec { id: "iam".to_owned(), provides: vec![RecordType::Grant] }],
+        sources: vec![SourceSpec { id: "iam".to_owned(), provides: vec![RecordType::Grant], by: None }],
         destinations: vec![sink.to.clone()],
         schedules: vec![Schedule::new("pull iam", &every).unwrap()],
         judge_after_pull: true,

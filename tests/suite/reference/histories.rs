@@ -96,7 +96,7 @@ fn play(seed: u64, steps: usize) -> usize {
     let Some(own) = rules(&config) else { return 0 };
     let mut engine = Engine::new(Box::new(Sqlite::in_memory().unwrap()), own);
     let specs: Vec<SourceSpec> =
-        SOURCES.iter().map(|id| SourceSpec { id: (*id).to_owned(), provides: vec![] }).collect();
+        SOURCES.iter().map(|id| SourceSpec { id: (*id).to_owned(), provides: vec![], by: None }).collect();
     let mut held: [Vec<Value>; 2] = [vec![], vec![]];
     let mut compared = 0;
     let mut past: Vec<(Instant, Answer)> = vec![];

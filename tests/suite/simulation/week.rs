@@ -187,7 +187,7 @@ impl Play {
             "tickets" => RecordType::Request,
             _ => RecordType::Grant,
         };
-        let spec = |id: &&str| SourceSpec { id: (*id).to_owned(), provides: vec![provides(id)] };
+        let spec = |id: &&str| SourceSpec { id: (*id).to_owned(), provides: vec![provides(id)], by: None };
         Setup {
             rules: own,
             sources: SOURCES.iter().map(spec).collect(),

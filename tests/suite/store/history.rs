@@ -103,7 +103,7 @@ pub fn the_engine_keeps_every_line_as_it_came(home: &dyn Home) {
     };
     let mut engine = Engine::new(home.open(), rules);
     let specs: Vec<SourceSpec> =
-        SOURCES.iter().map(|id| SourceSpec { id: (*id).to_owned(), provides: vec![] }).collect();
+        SOURCES.iter().map(|id| SourceSpec { id: (*id).to_owned(), provides: vec![], by: None }).collect();
     let mut dice = Dice::new(5);
     let mut held: BTreeMap<&str, (String, Vec<String>)> = BTreeMap::new();
     let mut past: Vec<(u64, BTreeMap<&str, LastPull>)> = vec![];
