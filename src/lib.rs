@@ -23,8 +23,9 @@
 //!
 //! ```text
 //! src/model/       the nouns: records, times, durations, names, findings, verdicts
-//! src/judge/       records → names resolved → standing of each grant → checks/, one file each; decide/ answers for one
-//! src/report/      findings as a table, JSON lines in full or short, a JSON array, OCSF events
+//! src/judge/       records → names resolved → standing of each grant → checks/, one file each; decide/ answers for one,
+//!                  chain/ tells how one came about
+//! src/report/      findings as a table, JSON lines in full or short, a JSON array, OCSF events; chain/: one as a page
 //! src/intake/      reads files of records (plain, gzip, zstd) into an estate; keeps what it rejects
 //! src/connect/     asks products (HTTP, LDAP, SQL, programs) or reads their exports; a row through jq becomes records
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions

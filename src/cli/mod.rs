@@ -11,6 +11,7 @@ mod checks;
 mod config;
 mod connectors;
 mod demo;
+mod explain;
 mod generate;
 mod outbox;
 pub mod progress;
@@ -41,6 +42,8 @@ enum Command {
     Demo(demo::Demo),
     /// Judge records, or the sources of a configuration, once.
     Reconcile(Box<reconcile::Reconcile>),
+    /// Tell the whole chain behind a grant, a finding or a request.
+    Explain(Box<explain::Explain>),
     /// Watch: pull on schedules, judge what changed, tell it to the sinks.
     Run(run::Run),
     /// Accept a finding for a time.
@@ -135,6 +138,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(demo) => demo.run(),
         Command::Reconcile(reconcile) => reconcile.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Run(run) => run.run(),
         Command::Accept(accept) => accept.run(),
         Command::Approve(approve) => approve.run(),

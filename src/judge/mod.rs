@@ -23,6 +23,7 @@
 //! ```
 
 mod case;
+mod chain;
 pub mod checks;
 mod decide;
 mod estate;
@@ -38,6 +39,7 @@ mod upkeep;
 mod weigh;
 mod world;
 
+pub use chain::{Candidate, Found, Question, Target};
 pub use decide::{Answer, Decide};
 pub use estate::{Builder, Estate, Fetch, Locator, TieError};
 pub use judgement::{Judgement, judge};

@@ -1,6 +1,7 @@
 //! The nouns: records as they come in, findings and verdicts as they go out, and the instants, durations and
 //! names they are made of. No behaviour beyond their own invariants; names no other module, no I/O, no clock.
 
+pub mod chain;
 pub mod event;
 pub mod finding;
 pub mod life;

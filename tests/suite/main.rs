@@ -22,6 +22,7 @@ mod demo;
 mod engine;
 #[cfg(unix)]
 mod exec;
+mod explain;
 mod hostile;
 mod inherit;
 mod jira_openapi;
