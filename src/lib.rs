@@ -98,7 +98,7 @@
 //! | `lock` | nothing | files, processes |
 //! | `turns` | nothing | nothing |
 //! | `log` | nothing | terminal, environment, clock |
-//! | `serve` | `model`, `judge`, `alert`, `evidence`, `store`, `secret` | network, async, clock |
+//! | `serve` | `model`, `judge`, `report`, `alert`, `evidence`, `store`, `engine`, `secret` | network, async, clock |
 //! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `evidence`, `sink`, `schedule`, `serve`, `log` | files, clock |

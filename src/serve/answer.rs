@@ -92,6 +92,9 @@ impl From<StoreError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let text = serde_json::json!({ "error": self.why, "status": self.status.as_u16() }).to_string();
-        body(self.status, JSON, text)
+        let mut response = body(self.status, JSON, text);
+        // For who reads pages, a page is made of it.
+        response.extensions_mut().insert(self);
+        response
     }
 }

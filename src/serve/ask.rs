@@ -15,7 +15,7 @@ use crate::store::{GroupBy, OrderBy, Page, Which};
 /// How many rows a page has at the most.
 pub(super) const MAX_LIMIT: u32 = 1000;
 /// How many rows are passed over at the most: further pages are found by filtering.
-const MAX_OFFSET: u64 = 1_000_000;
+pub(super) const MAX_OFFSET: u64 = 1_000_000;
 /// How many bytes a value has.
 const MAX_VALUE: usize = 2048;
 /// How many parameters there are.
@@ -84,7 +84,6 @@ impl Asked {
         Ok(())
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "pages link to other views of themselves"))]
     /// The query of a link that asks the same but for these parameters, each with what is to stand in its place, if anything.
     pub(super) fn link(&self, change: &[(&str, Option<&str>)]) -> String {
         let changed = |name: &str| change.iter().any(|(n, _)| *n == name);

@@ -80,6 +80,20 @@ fn admit(gate: &Gate, request: &Request) -> Result<Caller, Refusal> {
     Ok(caller)
 }
 
+/// Whether a form carries the word that its page was given: no other site can know it. A program with a token needs none.
+///
+/// # Errors
+/// When it does not.
+pub(super) fn spoken(caller: &Caller, word: &str) -> Result<(), Refusal> {
+    match &caller.csrf {
+        Some(own) if own != word => {
+            let why = "the form is not from this sign-in, and nothing was done; go back, load the page again and send it once more";
+            Err(Refusal::new(StatusCode::FORBIDDEN, why))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Who asks; `None` when nobody who is known does.
 pub(super) fn caller(site: &Site, headers: &HeaderMap) -> Option<Caller> {
     if !site.is_guarded() {

@@ -426,6 +426,8 @@ pub trait Store: Send {
     // ------------------------------------------------------------------------------------------------------ events
     /// Shows the events of all runs up to and with this one, in the order in which they happened, as JSON.
     fn events_until(&self, run: u64, show: &mut dyn FnMut(&str)) -> Result<()>;
+    /// The last events of a finding, latest first, as JSON.
+    fn events_of(&self, finding: &str, limit: usize) -> Result<Vec<String>>;
 
     // ------------------------------------------------------------------------------------------------------ outbox
     /// The next messages for a sink that may be tried at `now`, oldest first, at most this many. Of a finding with several

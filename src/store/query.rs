@@ -49,17 +49,20 @@ pub enum OrderBy {
     System,
     /// Who answers first.
     Owner,
+    /// When the exception that accepts them ends, or the last one that did.
+    Until,
 }
 
 impl OrderBy {
     /// All orders, with the word for each.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Severity, "severity"),
         (Self::FirstSeen, "first_seen"),
         (Self::ChangedAt, "changed_at"),
         (Self::Check, "check"),
         (Self::System, "system"),
         (Self::Owner, "owner"),
+        (Self::Until, "until"),
     ];
 }
 

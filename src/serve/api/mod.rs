@@ -2,7 +2,7 @@
 
 mod findings;
 mod runs;
-mod sources;
+pub(super) mod sources;
 
 use std::sync::Arc;
 

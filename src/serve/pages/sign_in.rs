@@ -8,10 +8,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::super::answer::{HTML, Refusal, body};
+use super::super::answer::Refusal;
 use super::super::guard::cookie;
 use super::super::routes::Shared;
 use super::super::sign_in::COOKIE;
+use super::frame::framed;
+use super::html::{Html, put};
 
 /// Where to go after signing in.
 #[derive(Debug, Default, Deserialize)]
@@ -69,14 +71,21 @@ fn local(then: &str) -> &str {
 }
 
 fn page(status: StatusCode, then: &str, wrong: &str) -> Response {
-    let then = local(then).replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-    let text = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Sign in · Counterfoil</title>\
-         <form method=\"post\" action=\"/sign-in\"><p role=\"alert\">{wrong}</p>\
-         <label>Token <input name=\"token\" type=\"password\" required autofocus></label>\
-         <input type=\"hidden\" name=\"then\" value=\"{then}\"><button>Sign in</button></form>"
-    );
-    body(status, HTML, text)
+    let mut main = Html::default();
+    let p = &mut main;
+    p.raw("<div class=\"sign-in card\">\n<p class=\"brand\"><span aria-hidden=\"true\"></span>Counterfoil</p>\n<h1>Sign in</h1>\n");
+    put!(p; "<form method=\"post\" action=\"/sign-in\">\n");
+    if !wrong.is_empty() {
+        put!(p; "<p class=\"wrong\" role=\"alert\" id=\"wrong\">" (wrong) "</p>\n");
+    }
+    put!(p; "<label class=\"field\"><span>Token</span><input name=\"token\" type=\"password\" autocomplete=\"current-password\" required autofocus");
+    if !wrong.is_empty() {
+        p.raw(" aria-invalid=\"true\" aria-describedby=\"wrong\"");
+    }
+    put!(p; "></label>\n<input type=\"hidden\" name=\"then\" value=\"" (local(then))
+        "\">\n<p class=\"do\"><button>Sign in</button></p>\n</form>\n"
+        "<p class=\"help\">Whoever runs Counterfoil here gives tokens out: <code>[[serve.token]]</code> in its configuration.</p>\n</div>");
+    framed(status, None, "", "Sign in", &main)
 }
 
 #[cfg(test)]

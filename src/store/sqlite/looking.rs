@@ -72,6 +72,7 @@ pub(super) fn find(db: &Connection, which: &Which, page: &Page) -> Result<Found>
         OrderBy::Check => "check_name",
         OrderBy::System => "system",
         OrderBy::Owner => "owner",
+        OrderBy::Until => "(acceptance ->> '$.until')",
     };
     let direction = if page.descending { "DESC" } else { "ASC" };
     values.extend([i64::from(page.limit).into(), number(page.offset).into()]);

@@ -188,6 +188,10 @@ impl Store for Sqlite {
         reading::events_until(&self.db, run, show)
     }
 
+    fn events_of(&self, finding: &str, limit: usize) -> Result<Vec<String>> {
+        reading::events_of(&self.db, finding, limit)
+    }
+
     fn meta(&self, name: &str) -> Result<Option<String>> {
         runs::meta(&self.db, name)
     }
