@@ -93,7 +93,7 @@
 //! | `lock` | nothing | files, processes |
 //! | `turns` | nothing | nothing |
 //! | `log` | nothing | terminal, environment, clock |
-//! | `serve` | `model`, `judge`, `alert`, `store`, `secret` | network, async, clock |
+//! | `serve` | `model`, `judge`, `alert`, `store`, `secret`, `net` | network, async, clock |
 //! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `sink`, `schedule`, `serve`, `log` | files, clock |

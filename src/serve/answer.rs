@@ -1,6 +1,8 @@
 //! The forms that answers have, and what every answer carries.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use std::time::Duration;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -53,12 +55,22 @@ pub struct Refusal {
     pub status: StatusCode,
     /// What is wrong, and what would be right.
     pub why: String,
+    /// When to ask again, in seconds from now.
+    pub after: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal.
     pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        Self { status, why: why.into() }
+        Self { status, why: why.into(), after: None }
+    }
+
+    /// Whoever asks was wrong too often.
+    pub(super) fn too_often(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let why =
+            format!("too many tries that were not right came from there; try again in {seconds} seconds");
+        Self { after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, why) }
     }
 
     /// The request is not one.
@@ -82,7 +94,9 @@ impl From<StoreError> for Refusal {
     fn from(e: StoreError) -> Self {
         match e {
             StoreError::Busy(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store is busy; try again in a moment")
+                let busy =
+                    Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store is busy; try again in a moment");
+                Self { after: Some(1), ..busy }
             }
             e => Self::broken(&e),
         }
@@ -92,6 +106,10 @@ impl From<StoreError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let text = serde_json::json!({ "error": self.why, "status": self.status.as_u16() }).to_string();
-        body(self.status, JSON, text)
+        let mut response = body(self.status, JSON, text);
+        if let Some(seconds) = self.after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{Refusal, dress};
-use super::sign_in::{COOKIE, Caller, Need};
+use super::sign_in::{COOKIE, Caller, Need, Peer};
 use super::site::{Site, is_own_host};
 
 /// What a route needs of whoever asks.
@@ -51,6 +51,15 @@ fn admit(gate: &Gate, request: &Request) -> Result<Caller, Refusal> {
         }
     }
     let Some(caller) = caller(&gate.site, headers) else {
+        // Somebody who guesses hears less and less; somebody who is right is never kept waiting by those who are not.
+        if headers.contains_key(AUTHORIZATION)
+            && let Some(peer) = request.extensions().get::<Peer>()
+        {
+            if let Some(wait) = gate.site.attempts.wait(*peer, Tick::now()) {
+                return Err(Refusal::too_often(wait));
+            }
+            gate.site.attempts.failed(*peer, Tick::now());
+        }
         let why = "sign in first: `Authorization: Bearer TOKEN`, or /sign-in in a browser";
         return refuse(StatusCode::UNAUTHORIZED, why);
     };
@@ -94,9 +103,14 @@ pub(super) fn caller(site: &Site, headers: &HeaderMap) -> Option<Caller> {
 
 /// The session's cookie, where the request has one.
 pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie_named(headers, COOKIE)
+}
+
+/// A cookie, where the request has it.
+pub(super) fn cookie_named<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let all = headers.get_all(COOKIE_HEADER).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    pairs.find(|(given, _)| *given == name).map(|(_, value)| value)
 }
 
 /// Whether a browser says that another site made it ask. Browsers that say nothing are held by the cookie, which they do not

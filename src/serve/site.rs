@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::shelf::Shelf;
-use super::sign_in::{Sessions, Tokens};
-use super::{Serve, ServeError, Status};
+use super::sign_in::{Attempts, Provider, Sessions, Tokens};
+use super::{Oidc, Serve, ServeError, Status};
 use crate::judge::Settings;
 use crate::model::{Duration, Instant};
 use crate::store::Store;
@@ -32,6 +32,8 @@ pub struct Site {
     pub(super) status: Arc<Status>,
     pub(super) shelf: Shelf,
     pub(super) sessions: Sessions,
+    pub(super) attempts: Attempts,
+    provider: RwLock<Option<Arc<Provider>>>,
     tokens: RwLock<Arc<Tokens>>,
     facts: RwLock<Arc<Facts>>,
     /// Whether somebody must sign in.
@@ -53,7 +55,7 @@ impl Site {
     /// A site that shows what these connections lead to. `folder` is what relative paths in the configuration start from.
     ///
     /// # Errors
-    /// When a token cannot be had.
+    /// When a token cannot be had, or the provider's secret.
     pub fn new(
         serve: &Serve,
         folder: &Path,
@@ -63,10 +65,13 @@ impl Site {
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self, ServeError> {
         let tokens = Tokens::fetch(&serve.token, folder).map_err(ServeError)?;
+        let provider = provider(serve, folder)?.map(Arc::new);
         Ok(Self {
             status,
             shelf: Shelf::new(stores),
             sessions: Sessions::default(),
+            attempts: Attempts::default(),
+            provider: RwLock::new(provider),
             tokens: RwLock::new(Arc::new(tokens)),
             facts: RwLock::default(),
             guarded: serve.signs_in(),
@@ -83,7 +88,14 @@ impl Site {
     /// When a token cannot be had; then nothing has changed.
     pub fn reload(&self, serve: &Serve, folder: &Path) -> Result<(), ServeError> {
         let tokens = Tokens::fetch(&serve.token, folder).map_err(ServeError)?;
-        if tokens != *self.tokens() {
+        let provider = provider(serve, folder)?;
+        let same = match (&serve.oidc, self.provider()) {
+            (Some(settings), Some(held)) => held.is_of(settings),
+            (settings, held) => settings.is_none() && held.is_none(),
+        };
+        // A secret may have changed behind the same name.
+        *self.provider.write().unwrap_or_else(PoisonError::into_inner) = provider.map(Arc::new);
+        if !same || tokens != *self.tokens() {
             *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
             self.sessions.end_all();
         }
@@ -103,6 +115,10 @@ impl Site {
         Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(super) fn provider(&self) -> Option<Arc<Provider>> {
+        self.provider.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(super) fn is_guarded(&self) -> bool {
         self.guarded
     }
@@ -119,6 +135,11 @@ impl Site {
     pub(super) fn wake(&self) {
         (self.wake)();
     }
+}
+
+fn provider(serve: &Serve, folder: &Path) -> Result<Option<Provider>, ServeError> {
+    let new = |oidc: &Oidc| Provider::new(oidc, serve.url.as_deref(), folder).map_err(ServeError);
+    serve.oidc.as_deref().map(new).transpose()
 }
 
 /// Whether a request for this host may be meant for a server on this machine that nobody signs in to: a page elsewhere that has

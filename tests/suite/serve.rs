@@ -1,6 +1,7 @@
 //! Health, readiness and metrics, asked for over real connections; the metrics are read by a strict reader of their own.
 
 mod access;
+mod oidc;
 mod reader;
 
 use std::future::Future;

@@ -52,6 +52,11 @@ impl House {
     }
 
     pub fn on(folder: TempDir, signs_in: bool) -> Self {
+        Self::with(folder, signs_in, "")
+    }
+
+    /// With more in its configuration.
+    pub fn with(folder: TempDir, signs_in: bool, more: &str) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let mut text = "listen = \"127.0.0.1:0\"\n".to_owned();
@@ -68,6 +73,10 @@ impl House {
                 );
             }
         }
+        // What is said of no table comes first.
+        let (own, tables) =
+            more.split_once("\n[").map_or((more, String::new()), |(o, t)| (o, format!("\n[{t}")));
+        let text = format!("{own}\n{text}{tables}");
         let serve: Serve = toml::from_str(&text).unwrap();
         let open = || Sqlite::open(&folder.path().join("s.db")).unwrap();
         let stores: Vec<Box<dyn Store>> = vec![Box::new(open()), Box::new(open())];
