@@ -38,7 +38,7 @@ mod upkeep;
 mod weigh;
 mod world;
 
-pub use decide::{Answer, Decide};
+pub use decide::{Answer, Decide, Question, Who};
 pub use estate::{Builder, Estate, Fetch, Locator, TieError};
 pub use judgement::{Judgement, judge};
 pub use present::ControlSource;

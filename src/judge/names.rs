@@ -209,19 +209,14 @@ impl Namespace {
         self.claims.iter().filter(|(_, key)| key.is_none()).map(|((_, form), _)| *form)
     }
 
-    /// What a name means when everything is resolved, and no name gets a key any more: `None` where two ids claim it or
-    /// nobody met it.
-    pub(crate) fn find(&self, names: &Interner, domain: u32, name: &str) -> Option<Key> {
-        let written = names.find(name);
-        if let Some(key) = written.and_then(|name| self.exact.get(&(domain, name))) {
-            return Some(*key);
-        }
-        let form = norm(name);
-        let form = if *form == *name { written? } else { names.find(&form)? };
-        match self.claims.get(&(domain, form)) {
-            Some(claimed) => *claimed,
-            None => self.unclaimed.get(&(domain, form)).copied(),
-        }
+    /// All names that mean one key, each with its domain, when everything is resolved: ids exactly as they are written
+    /// (`true`), which come first, and normal forms.
+    pub(crate) fn meanings(&self) -> impl Iterator<Item = (bool, u32, Sym, Key)> + '_ {
+        let exact = self.exact.iter().map(|((domain, id), key)| (true, *domain, *id, *key));
+        let claims = self.claims.iter().filter_map(|(at, key)| Some((at, (*key)?)));
+        let unclaimed = self.unclaimed.iter().filter(|(at, _)| !self.claims.contains_key(*at));
+        let forms = claims.chain(unclaimed.map(|(at, key)| (at, *key)));
+        exact.chain(forms.map(|((domain, form), key)| (false, *domain, *form, key)))
     }
 
     /// Lets go of what only [`Namespace::resolve`] needs.
@@ -229,7 +224,7 @@ impl Namespace {
         self.asked = Asked::default();
     }
 
-    /// Lets go of what [`Namespace::find`] needs as well.
+    /// Lets go of what [`Namespace::meanings`] tells of strangers as well.
     pub(crate) fn seal(&mut self) {
         self.settle();
         self.unclaimed = Fast::default();
