@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::store::StoreError;
@@ -27,6 +28,16 @@ const HEADERS: [(&str, &str); 6] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
+/// The name by which whoever asks knows the request again.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How long that is, in bytes.
+const MAX_REQUEST_ID: usize = 256;
+
+/// The name that a request gave itself, where it did.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(REQUEST_ID).filter(|id| id.len() <= MAX_REQUEST_ID).cloned()
+}
+
 /// Puts in what every answer carries; what is not said to be kept is not kept anywhere.
 pub(super) fn dress(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
@@ -46,6 +57,15 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
         Ok(text) => body(status, JSON, text),
         Err(e) => Refusal::broken(&e).into_response(),
     }
+}
+
+/// What every error says.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ErrorBody {
+    /// What is wrong, and what would be right, for people.
+    error: String,
+    /// The status, once more.
+    status: u16,
 }
 
 /// Why a request has no answer: the status, and a sentence for whoever asked.
@@ -105,7 +125,8 @@ impl From<StoreError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let text = serde_json::json!({ "error": self.why, "status": self.status.as_u16() }).to_string();
+        let told = ErrorBody { error: self.why, status: self.status.as_u16() };
+        let text = serde_json::to_string(&told).unwrap_or_default();
         let mut response = body(self.status, JSON, text);
         if let Some(seconds) = self.after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{Refusal, dress};
+use super::answer::{REQUEST_ID, Refusal, dress, request_id};
 use super::sign_in::{COOKIE, Caller, Need, Peer};
 use super::site::{Site, is_own_host};
 
@@ -33,10 +33,14 @@ pub(super) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
     }
 }
 
-/// Dresses every answer.
+/// Dresses every answer, and gives it the name of its request.
 pub(super) async fn dressed(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
     let mut response = next.run(request).await;
     dress(response.headers_mut());
+    if let Some(id) = id {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
     response
 }
 

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! connection ─▶ server: limits ─▶ guard: which host, who, which role ─▶ routes ─┬─▶ /healthz /readyz /metrics
-//!                                       ▲                                       ├─▶ pages/   HTML
-//!                            tokens, sessions (sign_in/)                        └─▶ api/     JSON
-//!                                                              shelf: the store ──▶ answers
+//!                                       ▲                                       ├─▶ pages/     HTML
+//!                            tokens, sessions (sign_in/)                        ├─▶ api/       JSON ◀─ shelf: the store
+//!                                                                               └─▶ decisions/ JSON ◀─ memory
 //! ```
 //!
 //! Handlers read the store through connections of their own, and never stop a run. What they change (an exception, a held pull
@@ -16,8 +16,10 @@ mod act;
 mod answer;
 mod api;
 mod ask;
+mod decisions;
 mod guard;
 mod metrics;
+mod openapi;
 mod pages;
 mod routes;
 mod server;
@@ -26,6 +28,7 @@ mod sign_in;
 mod site;
 mod status;
 
+pub use decisions::Deciding;
 pub use metrics::{FindingCount, GrantCount, Metrics, SinkQueue, SourceState, SourceStatus};
 pub use server::Server;
 pub use sign_in::{Oidc, Role, TokenEntry};
@@ -55,12 +58,21 @@ pub struct Serve {
     pub token: Vec<TokenEntry>,
     /// The identity provider that people sign in with.
     pub oidc: Option<Box<Oidc>>,
+    /// Answers to *may this account use this right now?*
+    pub decisions: Deciding,
 }
 
 impl Default for Serve {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9187));
-        Self { listen, allow_remote: false, url: None, token: vec![], oidc: None }
+        Self {
+            listen,
+            allow_remote: false,
+            url: None,
+            token: vec![],
+            oidc: None,
+            decisions: Deciding::default(),
+        }
     }
 }
 

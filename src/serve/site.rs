@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::decisions::{Decisions, keep};
 use super::shelf::Shelf;
 use super::sign_in::{Attempts, Provider, Sessions, Tokens};
 use super::{Oidc, Serve, ServeError, Status};
@@ -40,6 +41,9 @@ pub struct Site {
     guarded: bool,
     /// Whether people reach it over TLS.
     behind_tls: bool,
+    /// Where people reach it, where that was said.
+    url: Option<String>,
+    pub(super) decisions: Option<Arc<Decisions>>,
     clock: fn() -> Instant,
     /// Tells whoever runs Counterfoil that there is something to do.
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -66,6 +70,7 @@ impl Site {
     ) -> Result<Self, ServeError> {
         let tokens = Tokens::fetch(&serve.token, folder).map_err(ServeError)?;
         let provider = provider(serve, folder)?.map(Arc::new);
+        let decisions = Some(&serve.decisions).filter(|d| d.enabled);
         Ok(Self {
             status,
             shelf: Shelf::new(stores),
@@ -75,6 +80,8 @@ impl Site {
             tokens: RwLock::new(Arc::new(tokens)),
             facts: RwLock::default(),
             guarded: serve.signs_in(),
+            url: serve.url.clone(),
+            decisions: decisions.map(|d| Arc::new(Decisions::new(d.clone()))),
             behind_tls: serve.url.as_deref().is_some_and(|url| url.starts_with("https://")),
             clock,
             wake,
@@ -95,6 +102,9 @@ impl Site {
         };
         // A secret may have changed behind the same name.
         *self.provider.write().unwrap_or_else(PoisonError::into_inner) = provider.map(Arc::new);
+        if let Some(decisions) = &self.decisions {
+            decisions.reload(serve.decisions.clone());
+        }
         if !same || tokens != *self.tokens() {
             *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
             self.sessions.end_all();
@@ -107,6 +117,32 @@ impl Site {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
     }
 
+    /// Gives decisions from now on, where the configuration wants that: from what this connection to the store leads to, kept
+    /// in memory by a thread of its own, which ends with the site.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn keep_decisions(self: &Arc<Self>, store: Box<dyn Store>) -> Result<(), ServeError> {
+        let Some(decisions) = self.decisions.clone() else { return Ok(()) };
+        let site = Arc::downgrade(self);
+        let named = std::thread::Builder::new().name("decisions".to_owned());
+        let begun = named.spawn(move || keep(&site, &decisions, &*store));
+        begun.map(drop).map_err(|e| ServeError(format!("[serve.decisions]: there can be no thread: {e}")))
+    }
+
+    /// Whether decisions are given.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        self.decisions.is_some()
+    }
+
+    /// Lets decisions go by what the store holds now; `changed`: more of it than how the sources stand is another.
+    pub fn renew_decisions(&self, changed: bool) {
+        if let Some(decisions) = &self.decisions {
+            decisions.wish(changed);
+        }
+    }
+
     pub(super) fn facts(&self) -> Arc<Facts> {
         Arc::clone(&self.facts.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -117,6 +153,10 @@ impl Site {
 
     pub(super) fn provider(&self) -> Option<Arc<Provider>> {
         self.provider.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
     }
 
     pub(super) fn is_guarded(&self) -> bool {

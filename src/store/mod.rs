@@ -16,7 +16,9 @@ mod query;
 mod sqlite;
 
 pub use error::StoreError;
-pub use query::{FindingCount, Found, GroupBy, GroupCount, OrderBy, Page, RunRow, Which};
+pub use query::{
+    FindingCount, Found, GrantsFound, GroupBy, GroupCount, OrderBy, Page, RunRow, Which, WhichGrants,
+};
 pub use sqlite::Sqlite;
 
 use sha2::{Digest, Sha256};
@@ -441,6 +443,8 @@ pub trait Store: Send {
     fn verdict(&self, grant: Hash) -> Result<Option<KeptVerdict>>;
     /// Shows every verdict, in the order of the grants' keys.
     fn verdicts(&self, show: &mut dyn FnMut(KeptVerdict)) -> Result<()>;
+    /// Some grants with how they stand, in the order in which they were kept: at most this many of those after a place.
+    fn grants(&self, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound>;
     /// How many grants stand how, by system.
     fn standings(&self) -> Result<Vec<(String, Standing, u64)>>;
     /// How many findings there are, by check, severity, state and owner.
@@ -455,6 +459,8 @@ pub trait Store: Send {
     // ------------------------------------------------------------------------------------------------------ events
     /// Shows the events of all runs up to and with this one, in the order in which they happened, as JSON.
     fn events_until(&self, run: u64, show: &mut dyn FnMut(&str)) -> Result<()>;
+    /// Shows the last events of a finding as JSON, latest first, at most this many.
+    fn events_of(&self, finding: &str, limit: u32, show: &mut dyn FnMut(&str)) -> Result<()>;
 
     // ------------------------------------------------------------------------------------------------------ outbox
     /// The next messages for a sink that may be tried at `now`, oldest first, at most this many. Of a finding with several

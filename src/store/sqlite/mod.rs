@@ -173,6 +173,10 @@ impl Store for Sqlite {
         reading::events_until(&self.db, run, show)
     }
 
+    fn events_of(&self, finding: &str, limit: u32, show: &mut dyn FnMut(&str)) -> Result<()> {
+        reading::events_of(&self.db, finding, limit, show)
+    }
+
     fn meta(&self, name: &str) -> Result<Option<String>> {
         runs::meta(&self.db, name)
     }
@@ -294,6 +298,10 @@ impl Store for Sqlite {
 
     fn verdicts(&self, show: &mut dyn FnMut(KeptVerdict)) -> Result<()> {
         judging::verdicts(&self.db, show)
+    }
+
+    fn grants(&self, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound> {
+        looking::grants(&self.db, which, after, limit)
     }
 
     fn standings(&self) -> Result<Vec<(String, Standing, u64)>> {

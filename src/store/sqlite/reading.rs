@@ -93,6 +93,21 @@ pub(super) fn events_until(db: &Connection, run: u64, show: &mut dyn FnMut(&str)
     Ok(())
 }
 
+pub(super) fn events_of(
+    db: &Connection,
+    finding: &str,
+    limit: u32,
+    show: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let sql = "SELECT body FROM event WHERE finding = ?1 ORDER BY row DESC LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query(rusqlite::params![finding, limit])?;
+    while let Some(row) = rows.next()? {
+        show(text(row, 0)?);
+    }
+    Ok(())
+}
+
 pub(super) fn text<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<&'r str> {
     row.get_ref(column)?.as_str().map_err(|e| StoreError::Broken(e.to_string()))
 }

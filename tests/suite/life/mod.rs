@@ -9,4 +9,4 @@ mod post;
 mod table;
 mod twice;
 
-pub use bench::{Bench, How, pulled, rules};
+pub use bench::{Bench, How, pulled, rules, unguarded};
