@@ -91,6 +91,9 @@ pub fn run(
             Site::new(serve, &config.folder, Arc::clone(&status), stores, now, look).map_err(|e| fail(&e))?;
         let own = Arc::new(own);
         own.set_facts(facts(&config, &core));
+        if own.decides() {
+            own.keep_decisions(open()?).map_err(|e| fail(&e))?;
+        }
         let server = runtime.block_on(Server::bind(serve, Arc::clone(&own))).map_err(|e| fail(&e))?;
         tracing::info!(address = %server.address(), "serving pages, health, readiness and metrics");
         let mut ended = ended.clone();
@@ -227,6 +230,9 @@ impl Daemon {
             Ok(ticked) => {
                 recount |= ticked.run.is_some();
                 if let Some(run) = &ticked.run {
+                    if let Some(site) = &self.site {
+                        site.renew_decisions(run.homes > 0);
+                    }
                     metrics.run_ended("ok", took, now);
                     for activity in [Activity::Create, Activity::Update, Activity::Close] {
                         metrics.changed(activity, run.events.get(activity.as_str()).copied().unwrap_or(0));

@@ -1,8 +1,11 @@
 //! The forms that answers have, and what every answer carries.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use std::time::Duration;
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::store::StoreError;
@@ -25,6 +28,16 @@ const HEADERS: [(&str, &str); 6] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
+/// The name by which whoever asks knows the request again.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How long that is, in bytes.
+const MAX_REQUEST_ID: usize = 256;
+
+/// The name that a request gave itself, where it did.
+pub(super) fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(REQUEST_ID).filter(|id| id.len() <= MAX_REQUEST_ID).cloned()
+}
+
 /// Puts in what every answer carries; what is not said to be kept is not kept anywhere.
 pub(super) fn dress(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
@@ -46,6 +59,15 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     }
 }
 
+/// What every error says.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ErrorBody {
+    /// What is wrong, and what would be right, for people.
+    error: String,
+    /// The status, once more.
+    status: u16,
+}
+
 /// Why a request has no answer: the status, and a sentence for whoever asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -53,12 +75,22 @@ pub struct Refusal {
     pub status: StatusCode,
     /// What is wrong, and what would be right.
     pub why: String,
+    /// When to ask again, in seconds from now.
+    pub after: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal.
     pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        Self { status, why: why.into() }
+        Self { status, why: why.into(), after: None }
+    }
+
+    /// Whoever asks was wrong too often.
+    pub(super) fn too_often(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let why =
+            format!("too many tries that were not right came from there; try again in {seconds} seconds");
+        Self { after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, why) }
     }
 
     /// The request is not one.
@@ -82,7 +114,9 @@ impl From<StoreError> for Refusal {
     fn from(e: StoreError) -> Self {
         match e {
             StoreError::Busy(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store is busy; try again in a moment")
+                let busy =
+                    Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store is busy; try again in a moment");
+                Self { after: Some(1), ..busy }
             }
             e => Self::broken(&e),
         }
@@ -91,8 +125,12 @@ impl From<StoreError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let text = serde_json::json!({ "error": self.why, "status": self.status.as_u16() }).to_string();
+        let told = ErrorBody { error: self.why.clone(), status: self.status.as_u16() };
+        let text = serde_json::to_string(&told).unwrap_or_default();
         let mut response = body(self.status, JSON, text);
+        if let Some(seconds) = self.after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         // For who reads pages, a page is made of it.
         response.extensions_mut().insert(self);
         response

@@ -6,6 +6,7 @@ use axum::http::Uri;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::answer::Refusal;
+use super::openapi::Parameter;
 use crate::judge::checks;
 use crate::model::Instant;
 use crate::model::event::State;
@@ -20,6 +21,37 @@ pub(super) const MAX_OFFSET: u64 = 1_000_000;
 const MAX_VALUE: usize = 2048;
 /// How many parameters there are.
 const MAX_PARAMETERS: usize = 64;
+
+/// The parameters of a question about findings, as they are described.
+pub(super) fn asked_parameters() -> Vec<Parameter> {
+    fn words<T>(all: &[(T, &'static str)]) -> impl Iterator<Item = &'static str> {
+        all.iter().map(|(_, word)| *word)
+    }
+    let states = State::ALL.iter().map(|s| s.as_str()).chain(["all"]);
+    vec![
+        Parameter::one_of("state", states, true, "Where they are in their life; open when absent."),
+        Parameter::one_of("severity", Severity::ALL.iter().map(|s| s.as_str()), true, "How bad they are."),
+        Parameter::one_of("check", checks::all().map(|c| c.name), true, "What found them."),
+        Parameter::text("system", "The system, as the grant names it."),
+        Parameter::text("source", "The source they are about."),
+        Parameter::text("owner", "Who answers first; empty: nobody."),
+        Parameter::text("subject", "The id of who holds it."),
+        Parameter::text("account", "The account."),
+        Parameter::text("request", "The request, as SOURCE:ID."),
+        Parameter::instant("before", "First seen before this instant."),
+        Parameter::text("q", "A text that account, entitlement, subject or id holds."),
+        Parameter::one_of("sort", words(&OrderBy::ALL), false, "What they are put in order by."),
+        Parameter::one_of("order", ["asc", "desc"], false, "The direction; desc when absent."),
+        Parameter::one_of(
+            "group",
+            words(&GroupBy::ALL),
+            false,
+            "Count them by this in place of listing them.",
+        ),
+        Parameter::number("limit", u64::from(MAX_LIMIT), "How many at the most; 100 when absent."),
+        Parameter::number("offset", MAX_OFFSET, "How many to pass over."),
+    ]
+}
 
 /// A question about findings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

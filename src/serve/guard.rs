@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::answer::{Refusal, dress};
-use super::sign_in::{COOKIE, Caller, Need};
+use super::answer::{REQUEST_ID, Refusal, dress, request_id};
+use super::sign_in::{COOKIE, Caller, Need, Peer};
 use super::site::{Site, is_own_host};
 
 /// What a route needs of whoever asks.
@@ -33,10 +33,14 @@ pub(super) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
     }
 }
 
-/// Dresses every answer.
+/// Dresses every answer, and gives it the name of its request.
 pub(super) async fn dressed(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
     let mut response = next.run(request).await;
     dress(response.headers_mut());
+    if let Some(id) = id {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
     response
 }
 
@@ -51,6 +55,15 @@ fn admit(gate: &Gate, request: &Request) -> Result<Caller, Refusal> {
         }
     }
     let Some(caller) = caller(&gate.site, headers) else {
+        // Somebody who guesses hears less and less; somebody who is right is never kept waiting by those who are not.
+        if headers.contains_key(AUTHORIZATION)
+            && let Some(peer) = request.extensions().get::<Peer>()
+        {
+            if let Some(wait) = gate.site.attempts.wait(*peer, Tick::now()) {
+                return Err(Refusal::too_often(wait));
+            }
+            gate.site.attempts.failed(*peer, Tick::now());
+        }
         let why = "sign in first: `Authorization: Bearer TOKEN`, or /sign-in in a browser";
         return refuse(StatusCode::UNAUTHORIZED, why);
     };
@@ -108,9 +121,14 @@ pub(super) fn caller(site: &Site, headers: &HeaderMap) -> Option<Caller> {
 
 /// The session's cookie, where the request has one.
 pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie_named(headers, COOKIE)
+}
+
+/// A cookie, where the request has it.
+pub(super) fn cookie_named<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let all = headers.get_all(COOKIE_HEADER).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    pairs.find(|(given, _)| *given == name).map(|(_, value)| value)
 }
 
 /// Whether a browser says that another site made it ask. Browsers that say nothing are held by the cookie, which they do not

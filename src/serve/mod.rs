@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! connection ─▶ server: limits ─▶ guard: which host, who, which role ─▶ routes ─┬─▶ /healthz /readyz /metrics
-//!                                       ▲                                       ├─▶ pages/   HTML
-//!                            tokens, sessions (sign_in/)                        └─▶ api/     JSON
-//!                                                              shelf: the store ──▶ answers
+//!                                       ▲                                       ├─▶ pages/     HTML
+//!                            tokens, sessions (sign_in/)                        ├─▶ api/       JSON ◀─ shelf: the store
+//!                                                                               └─▶ decisions/ JSON ◀─ memory
 //! ```
 //!
 //! Handlers read the store through connections of their own, and never stop a run. What they change (an exception, a held pull
@@ -16,8 +16,10 @@ mod act;
 mod answer;
 mod api;
 mod ask;
+mod decisions;
 mod guard;
 mod metrics;
+mod openapi;
 mod pages;
 mod routes;
 mod server;
@@ -26,9 +28,10 @@ mod sign_in;
 mod site;
 mod status;
 
+pub use decisions::Deciding;
 pub use metrics::{FindingCount, GrantCount, Metrics, SinkQueue, SourceState, SourceStatus};
 pub use server::Server;
-pub use sign_in::{Role, TokenEntry};
+pub use sign_in::{Oidc, Role, TokenEntry};
 pub use site::{Facts, Site};
 pub use status::{Readiness, Status};
 
@@ -53,12 +56,23 @@ pub struct Serve {
     pub url: Option<String>,
     /// Who may sign in with a token.
     pub token: Vec<TokenEntry>,
+    /// The identity provider that people sign in with.
+    pub oidc: Option<Box<Oidc>>,
+    /// Answers to *may this account use this right now?*
+    pub decisions: Deciding,
 }
 
 impl Default for Serve {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9187));
-        Self { listen, allow_remote: false, url: None, token: vec![] }
+        Self {
+            listen,
+            allow_remote: false,
+            url: None,
+            token: vec![],
+            oidc: None,
+            decisions: Deciding::default(),
+        }
     }
 }
 
@@ -66,7 +80,7 @@ impl Serve {
     /// Whether somebody must sign in.
     #[must_use]
     pub fn signs_in(&self) -> bool {
-        !self.token.is_empty()
+        !self.token.is_empty() || self.oidc.is_some()
     }
 
     /// Whether it may listen there.
@@ -80,13 +94,16 @@ impl Serve {
         {
             return Err(ServeError(format!("`url` = {url:?}: expected https://HOST or http://HOST")));
         }
+        if let Some(oidc) = &self.oidc {
+            oidc.check(self.url.as_deref()).map_err(|e| ServeError(format!("[serve.oidc]: {e}")))?;
+        }
         if self.listen.ip().to_canonical().is_loopback() {
             return Ok(());
         }
         if !self.signs_in() {
             return Err(ServeError(format!(
                 "`listen` = {}: other machines reach this address, and nobody signs in here: whoever reaches it would read \
-                 who holds what; add a [[serve.token]] with a name, a secret and roles, or listen on 127.0.0.1 or [::1]",
+                 who holds what; add a [[serve.token]] with a name, a secret and roles, or [serve.oidc], or listen on 127.0.0.1 or [::1]",
                 self.listen
             )));
         }

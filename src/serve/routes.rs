@@ -11,8 +11,9 @@ use axum::routing::get;
 
 use super::answer::{JSON, Refusal, TEXT, body};
 use super::guard::{Gate, caller, dressed, pass};
+use super::openapi::{About, Routes};
 use super::sign_in::Need;
-use super::{Site, api, pages};
+use super::{Site, api, decisions, openapi, pages};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// How long a body may be, in bytes.
@@ -26,22 +27,48 @@ pub(super) fn router(site: Arc<Site>) -> Router {
     let behind = |routes: Router<Arc<Site>>, need| {
         routes.route_layer(from_fn_with_state(Gate { site: Arc::clone(&site), need }, pass))
     };
+    let (programs, document) = programs(&site);
+    let document: Arc<str> = document.to_string().into();
     Router::new()
-        .route("/healthz", get(health))
-        .route("/readyz", get(readiness))
+        .merge(programs)
+        .route(
+            openapi::PATH,
+            get(move || std::future::ready(body(StatusCode::OK, JSON, document.to_string()))),
+        )
         .merge(pages::open())
-        .merge(behind(Router::new().route("/metrics", get(metrics)), Need::Read))
         .merge(behind(pages::reading(), Need::Read))
         .merge(behind(pages::acting(), Need::Act))
-        .merge(behind(api::reading(), Need::Read))
-        .merge(behind(api::acting(), Need::Act))
-        .merge(behind(api::auditing(), Need::Audit))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(Arc::clone(&site), pages::told))
         .layer(from_fn(dressed))
         .with_state(site)
+}
+
+/// What programs ask for, and what describes it.
+pub(super) fn programs(site: &Arc<Site>) -> (Router<Arc<Site>>, serde_json::Value) {
+    let lives = About::text("health", "Whether the process lives.", TEXT);
+    let ready = About::gives::<Ready>("readiness", "Whether it does its work; why not, for who may read.")
+        .or::<Ready>(503);
+    let numbers = About::text("metrics", "Metrics, as OpenMetrics.", OPEN_METRICS);
+    let mut routes = Routes::new(site)
+        .get("/healthz", None, lives, health)
+        .get("/readyz", None, ready, readiness)
+        .get("/metrics", Some(Need::Read), numbers, metrics);
+    routes = api::routes(routes);
+    routes = decisions::routes(routes);
+    routes.finish()
+}
+
+/// Whether it does its work.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[allow(dead_code, reason = "says what is written by hand")]
+struct Ready {
+    ready: bool,
+    /// Why not; only for who may read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<String>>,
 }
 
 async fn health() -> Response {

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::sign_in::Peer;
 use super::{Serve, ServeError, Site, routes};
 
 /// Connections at once; further ones wait in the queue of the system.
@@ -72,10 +76,10 @@ impl Server {
                 // What ended is taken out, so that the set does not grow.
                 Some(_) = open.join_next() => {}
                 (accepted, place) = next => match accepted {
-                    Ok((stream, _)) => {
+                    Ok((stream, from)) => {
                         let router = router.clone();
                         open.spawn(async move {
-                            let _ = timeout(CONNECTION, answer(stream, router)).await;
+                            let _ = timeout(CONNECTION, answer(stream, Peer::new(from.ip()), router)).await;
                             drop(place);
                         });
                     }
@@ -92,14 +96,19 @@ impl Server {
 }
 
 /// Requests one after another, each with its answer, until whoever asks is quiet for as long as headers may take.
-async fn answer(stream: TcpStream, router: axum::Router) {
+async fn answer(stream: TcpStream, peer: Peer, router: axum::Router) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let served = Builder::new()
         .timer(TokioTimer::new())
         .keep_alive(true)
         .header_read_timeout(HEADERS)
         .max_headers(HEADER_LINES)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(e) = served {
         tracing::debug!(error = %e, "a connection ended early");

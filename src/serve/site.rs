@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::decisions::{Decisions, keep};
 use super::shelf::Shelf;
-use super::sign_in::{Sessions, Tokens};
-use super::{Serve, ServeError, Status};
+use super::sign_in::{Attempts, Provider, Sessions, Tokens};
+use super::{Oidc, Serve, ServeError, Status};
 use crate::judge::Settings;
 use crate::model::{Duration, Instant};
 use crate::store::Store;
@@ -32,12 +33,17 @@ pub struct Site {
     pub(super) status: Arc<Status>,
     pub(super) shelf: Shelf,
     pub(super) sessions: Sessions,
+    pub(super) attempts: Attempts,
+    provider: RwLock<Option<Arc<Provider>>>,
     tokens: RwLock<Arc<Tokens>>,
     facts: RwLock<Arc<Facts>>,
     /// Whether somebody must sign in.
     guarded: bool,
     /// Whether people reach it over TLS.
     behind_tls: bool,
+    /// Where people reach it, where that was said.
+    url: Option<String>,
+    pub(super) decisions: Option<Arc<Decisions>>,
     clock: fn() -> Instant,
     /// Tells whoever runs Counterfoil that there is something to do.
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -53,7 +59,7 @@ impl Site {
     /// A site that shows what these connections lead to. `folder` is what relative paths in the configuration start from.
     ///
     /// # Errors
-    /// When a token cannot be had.
+    /// When a token cannot be had, or the provider's secret.
     pub fn new(
         serve: &Serve,
         folder: &Path,
@@ -63,13 +69,19 @@ impl Site {
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self, ServeError> {
         let tokens = Tokens::fetch(&serve.token, folder).map_err(ServeError)?;
+        let provider = provider(serve, folder)?.map(Arc::new);
+        let decisions = Some(&serve.decisions).filter(|d| d.enabled);
         Ok(Self {
             status,
             shelf: Shelf::new(stores),
             sessions: Sessions::default(),
+            attempts: Attempts::default(),
+            provider: RwLock::new(provider),
             tokens: RwLock::new(Arc::new(tokens)),
             facts: RwLock::default(),
             guarded: serve.signs_in(),
+            url: serve.url.clone(),
+            decisions: decisions.map(|d| Arc::new(Decisions::new(d.clone()))),
             behind_tls: serve.url.as_deref().is_some_and(|url| url.starts_with("https://")),
             clock,
             wake,
@@ -83,7 +95,17 @@ impl Site {
     /// When a token cannot be had; then nothing has changed.
     pub fn reload(&self, serve: &Serve, folder: &Path) -> Result<(), ServeError> {
         let tokens = Tokens::fetch(&serve.token, folder).map_err(ServeError)?;
-        if tokens != *self.tokens() {
+        let provider = provider(serve, folder)?;
+        let same = match (&serve.oidc, self.provider()) {
+            (Some(settings), Some(held)) => held.is_of(settings),
+            (settings, held) => settings.is_none() && held.is_none(),
+        };
+        // A secret may have changed behind the same name.
+        *self.provider.write().unwrap_or_else(PoisonError::into_inner) = provider.map(Arc::new);
+        if let Some(decisions) = &self.decisions {
+            decisions.reload(serve.decisions.clone());
+        }
+        if !same || tokens != *self.tokens() {
             *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
             self.sessions.end_all();
         }
@@ -95,12 +117,46 @@ impl Site {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(facts);
     }
 
+    /// Gives decisions from now on, where the configuration wants that: from what this connection to the store leads to, kept
+    /// in memory by a thread of its own, which ends with the site.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn keep_decisions(self: &Arc<Self>, store: Box<dyn Store>) -> Result<(), ServeError> {
+        let Some(decisions) = self.decisions.clone() else { return Ok(()) };
+        let site = Arc::downgrade(self);
+        let named = std::thread::Builder::new().name("decisions".to_owned());
+        let begun = named.spawn(move || keep(&site, &decisions, &*store));
+        begun.map(drop).map_err(|e| ServeError(format!("[serve.decisions]: there can be no thread: {e}")))
+    }
+
+    /// Whether decisions are given.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        self.decisions.is_some()
+    }
+
+    /// Lets decisions go by what the store holds now; `changed`: more of it than how the sources stand is another.
+    pub fn renew_decisions(&self, changed: bool) {
+        if let Some(decisions) = &self.decisions {
+            decisions.wish(changed);
+        }
+    }
+
     pub(super) fn facts(&self) -> Arc<Facts> {
         Arc::clone(&self.facts.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn tokens(&self) -> Arc<Tokens> {
         Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn provider(&self) -> Option<Arc<Provider>> {
+        self.provider.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
     }
 
     pub(super) fn is_guarded(&self) -> bool {
@@ -119,6 +175,11 @@ impl Site {
     pub(super) fn wake(&self) {
         (self.wake)();
     }
+}
+
+fn provider(serve: &Serve, folder: &Path) -> Result<Option<Provider>, ServeError> {
+    let new = |oidc: &Oidc| Provider::new(oidc, serve.url.as_deref(), folder).map_err(ServeError);
+    serve.oidc.as_deref().map(new).transpose()
 }
 
 /// Whether a request for this host may be meant for a server on this machine that nobody signs in to: a page elsewhere that has

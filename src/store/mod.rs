@@ -19,7 +19,7 @@ mod sqlite;
 
 pub use error::StoreError;
 pub use past::{History, Retention, RunRow};
-pub use query::{FindingCount, Found, GroupBy, GroupCount, OrderBy, Page, Which};
+pub use query::{FindingCount, Found, GrantsFound, GroupBy, GroupCount, OrderBy, Page, Which, WhichGrants};
 pub use queue::{DeadLetter, OutboxCount};
 pub use sqlite::{Evidence, Shown, Sqlite};
 
@@ -412,6 +412,8 @@ pub trait Store: Send {
     fn verdict(&self, grant: Hash) -> Result<Option<KeptVerdict>>;
     /// Shows every verdict, in the order of the grants' keys.
     fn verdicts(&self, show: &mut dyn FnMut(KeptVerdict)) -> Result<()>;
+    /// Some grants with how they stand, in the order in which they were kept: at most this many of those after a place.
+    fn grants(&self, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound>;
     /// How many grants stand how, by system.
     fn standings(&self) -> Result<Vec<(String, Standing, u64)>>;
     /// How many findings there are, by check, severity, state and owner.

@@ -1,9 +1,10 @@
-//! Looking through the findings that are remembered: some of them, in an order, a page at a time; or counted by what they have
-//! in common.
+//! Looking through the findings and grants that are remembered: some of them, in an order, a page at a time; or counted by what
+//! they have in common.
 
+use super::KeptVerdict;
 use crate::model::Instant;
 use crate::model::event::State;
-use crate::model::finding::Severity;
+use crate::model::finding::{Severity, Standing};
 use crate::model::life::Life;
 
 /// Which findings. What is empty or absent leaves nothing out.
@@ -127,6 +128,31 @@ pub struct GroupCount {
     pub worst: Severity,
     /// When the oldest of them was first seen.
     pub oldest: Instant,
+}
+
+/// Which grants. What is empty or absent leaves nothing out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WhichGrants {
+    /// That stand in one of these ways.
+    pub standings: Vec<Standing>,
+    /// On this system, as the grant names it.
+    pub system: Option<String>,
+    /// Of this account, as the grant names it.
+    pub account: Option<String>,
+    /// Of this entitlement, as the grant names it.
+    pub entitlement: Option<String>,
+    /// Of this identity.
+    pub subject: Option<String>,
+}
+
+/// Some grants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantsFound {
+    /// How each stands.
+    pub grants: Vec<KeptVerdict>,
+    /// The place after which there may be more; `None` at the end. Only so many are looked at for one answer, so there may be
+    /// more where none was found.
+    pub next: Option<u64>,
 }
 
 /// How many findings there are.

@@ -1,6 +1,9 @@
 //! Health, readiness and metrics, asked for over real connections; the metrics are read by a strict reader of their own.
 
 mod access;
+mod authzen;
+mod oidc;
+mod openapi;
 mod reader;
 
 use std::future::Future;

@@ -157,6 +157,12 @@ impl Decide {
         answers
     }
 
+    /// The number of a system, by id or alias, as [`Speaker`](super::Speaker) has it; `None`: no such system is known.
+    #[must_use]
+    pub fn system(&self, name: &str) -> Option<u32> {
+        Some(self.systems.find(&self.texts, &self.hasher, 0, name)?.number())
+    }
+
     /// The names of a question looked up, except that of the account.
     fn understood<'q>(&self, question: &Question<'q>) -> Option<Understood<'q>> {
         let Question { who, system, entitlement, scope } = *question;

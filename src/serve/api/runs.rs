@@ -3,6 +3,7 @@
 use axum::extract::State as Given;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -12,12 +13,23 @@ use super::super::routes::Shared;
 use crate::model::Instant;
 
 /// A run.
-#[derive(Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Run {
     run: u64,
+    #[schemars(with = "String")]
     started_at: Instant,
+    /// Empty where it broke off.
+    #[schemars(with = "Option<String>")]
     ended_at: Option<Instant>,
+    /// What it did.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     manifest: Option<Box<RawValue>>,
+}
+
+/// Runs, latest first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::serve) struct List {
+    runs: Vec<Run>,
 }
 
 pub(in crate::serve) async fn list(Given(site): Shared, uri: Uri) -> Result<Response, Refusal> {
@@ -33,7 +45,7 @@ pub(in crate::serve) async fn list(Given(site): Shared, uri: Uri) -> Result<Resp
     }
     let runs = site.shelf.with(move |store| store.runs(usize::try_from(limit).unwrap_or(0))).await?;
     let read = |text: String| RawValue::from_string(text).ok();
-    let runs: Vec<Run> = runs
+    let runs = runs
         .into_iter()
         .map(|r| Run {
             run: r.id,
@@ -42,5 +54,5 @@ pub(in crate::serve) async fn list(Given(site): Shared, uri: Uri) -> Result<Resp
             manifest: r.manifest.and_then(read),
         })
         .collect();
-    Ok(json(StatusCode::OK, &serde_json::json!({ "runs": runs })))
+    Ok(json(StatusCode::OK, &List { runs }))
 }

@@ -5,6 +5,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Json, Path, State as Given};
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::act;
@@ -16,7 +17,7 @@ use crate::model::Instant;
 use crate::model::life::{SourceState, Trouble};
 
 /// A source, as it stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(in crate::serve) struct Stands {
     /// Its id.
     pub(in crate::serve) id: String,
@@ -25,14 +26,17 @@ pub(in crate::serve) struct Stands {
     /// `fresh`, `stale`, `incomplete`, `held` or `failed`; `never read`.
     pub(in crate::serve) state: &'static str,
     /// When its last good snapshot was taken.
+    #[schemars(with = "Option<String>")]
     pub(in crate::serve) taken_at: Option<Instant>,
     /// How many records that held.
     pub(in crate::serve) records: u64,
     /// SHA-256 of that snapshot.
     pub(in crate::serve) sha256: String,
     /// When it was last tried.
+    #[schemars(with = "Option<String>")]
     pub(in crate::serve) tried_at: Option<Instant>,
     /// Why the last try gave no good snapshot.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub(in crate::serve) trouble: Option<Trouble>,
     /// The number of records that somebody has approved, where a pull was held.
     pub(in crate::serve) approved: Option<u64>,
@@ -60,14 +64,27 @@ pub(in crate::serve) async fn stand(site: &Site) -> Result<Vec<Stands>, Refusal>
 }
 
 pub(in crate::serve) async fn list(Given(site): Shared) -> Result<Response, Refusal> {
-    Ok(json(StatusCode::OK, &serde_json::json!({ "sources": stand(&site).await? })))
+    Ok(json(StatusCode::OK, &List { sources: stand(&site).await? }))
 }
 
 /// Which held pull is let pass.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::serve) struct Wanted {
+    /// The run whose pull was looked at.
     run: u64,
+}
+
+/// Every configured source.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::serve) struct List {
+    sources: Vec<Stands>,
+}
+
+/// That a held pull is let pass.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::serve) struct Approved {
+    approved: u64,
 }
 
 pub(in crate::serve) async fn approve(
@@ -78,5 +95,5 @@ pub(in crate::serve) async fn approve(
 ) -> Result<Response, Refusal> {
     let Json(wanted) = wanted.map_err(|e| Refusal::new(e.status(), e.body_text()))?;
     act::approve(&site, &caller, id, wanted.run).await?;
-    Ok(json(StatusCode::OK, &serde_json::json!({ "approved": wanted.run })))
+    Ok(json(StatusCode::OK, &Approved { approved: wanted.run }))
 }

@@ -22,6 +22,7 @@ mod html;
 mod markdown;
 mod overview;
 mod people;
+mod provider;
 mod sign_in;
 mod sources;
 mod trend;
@@ -40,6 +41,8 @@ pub(super) fn open() -> Router<Arc<Site>> {
     Router::new()
         .route("/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route(frame::STYLE_PATH.as_str(), get(frame::style))
+        .route("/sign-in/start", get(provider::start))
+        .route("/sign-in/callback", get(provider::callback))
 }
 
 /// What is only looked at.

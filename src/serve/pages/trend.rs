@@ -2,7 +2,7 @@
 //! stands below it as a table too.
 
 use super::bits::{Tally, share};
-use super::html::{Day, Html, Plain, Show, put};
+use super::html::{Day, Html, Plain, put};
 use crate::engine::Manifest;
 use crate::model::Instant;
 use crate::model::finding::Outcome;

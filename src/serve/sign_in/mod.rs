@@ -4,6 +4,7 @@
 //! Authorization: Bearer …  ─▶ tokens ───┐
 //! Cookie: session         ─▶ sessions ─┼─▶ caller: name, roles ─▶ handler
 //! nobody configured       ─▶ reader ───┘
+//!     ▲ attempts: who is wrong too often is not listened to
 //! ```
 //!
 //! A program shows a token with each request. A person gives one once, or signs in with an identity provider, and is
@@ -11,9 +12,13 @@
 //! site can speak through the browser. Where no sign-in is configured, whoever reaches the address may read and change
 //! nothing: it is this machine alone.
 
+mod attempts;
+pub mod oidc;
 mod sessions;
 mod tokens;
 
+pub use attempts::{Attempts, Peer};
+pub use oidc::{Oidc, Provider};
 pub use sessions::{COOKIE, Sessions};
 pub use tokens::{TokenEntry, Tokens};
 
@@ -56,6 +61,8 @@ pub enum Need {
     Act,
     /// To fetch evidence.
     Audit,
+    /// To ask for decisions.
+    Decide,
 }
 
 impl Need {
@@ -66,6 +73,7 @@ impl Need {
             Self::Read => role != Role::Decider,
             Self::Act => role == Role::Operator,
             Self::Audit => matches!(role, Role::Auditor | Role::Operator),
+            Self::Decide => role == Role::Decider,
         }
     }
 
@@ -76,6 +84,7 @@ impl Need {
             Self::Read => "viewer, operator or auditor",
             Self::Act => "operator",
             Self::Audit => "auditor or operator",
+            Self::Decide => "decider",
         }
     }
 }

@@ -148,7 +148,7 @@ fn put(tx: &Transaction<'_>, v: &KeptVerdict) -> Result<()> {
     tally(tx, &v.system, standing, 1)
 }
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "grant_key, home, system, account, entitlement, scope, path, subject, standing, request_source,
     request_id, recheck_at";
 
@@ -167,7 +167,7 @@ pub(super) fn verdicts(db: &Connection, show: &mut dyn FnMut(KeptVerdict)) -> Re
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> Result<KeptVerdict> {
+pub(super) fn read(row: &Row<'_>) -> Result<KeptVerdict> {
     Ok(KeptVerdict {
         grant: row.get(0)?,
         home: row.get(1)?,

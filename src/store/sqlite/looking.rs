@@ -1,4 +1,4 @@
-//! Looking through the findings: conditions, order and pages as SQL. Values are always bound, never written into it.
+//! Looking through the findings and the grants: conditions, order and pages as SQL. Values are always bound, never written into it.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -120,4 +120,41 @@ pub(super) fn group(db: &Connection, which: &Which, by: GroupBy, limit: u32) -> 
         });
     }
     Ok(groups)
+}
+
+/// How many grants are looked at for one answer: whoever asks for a rare one must not keep a connection for long.
+const SPAN: u64 = 200_000;
+
+pub(super) fn grants(db: &Connection, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound> {
+    let mut all = Where { sql: "row > ? AND row <= ?".to_owned(), values: vec![] };
+    let until = after.saturating_add(SPAN);
+    all.values.extend([number(after).into(), number(until).into()]);
+    let standings = which.standings.iter().map(|s| place(&Standing::ALL, s).into()).collect();
+    all.one_of("standing", standings);
+    for (column, value) in [
+        ("system", &which.system),
+        ("account", &which.account),
+        ("entitlement", &which.entitlement),
+        ("subject", &which.subject),
+    ] {
+        if let Some(value) = value {
+            all.one_of(column, vec![value.clone().into()]);
+        }
+    }
+    let Where { sql, mut values } = all;
+    values.push(i64::from(limit).into());
+    let columns = judging::COLUMNS;
+    let sql = format!("SELECT {columns}, row FROM verdict WHERE {sql} ORDER BY row LIMIT ?");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(&values))?;
+    let (mut grants, mut last) = (vec![], 0i64);
+    while let Some(row) = rows.next()? {
+        last = row.get(12)?;
+        grants.push(judging::read(row)?);
+    }
+    let looked_at = if grants.len() < limit as usize { until } else { count(last) };
+    let more: bool = db
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM verdict WHERE row > ?1)")?
+        .query_row([number(looked_at)], |row| row.get(0))?;
+    Ok(GrantsFound { grants, next: more.then_some(looked_at) })
 }

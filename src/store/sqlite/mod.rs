@@ -315,6 +315,10 @@ impl Store for Sqlite {
         judging::verdicts(&self.db, show)
     }
 
+    fn grants(&self, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound> {
+        looking::grants(&self.db, which, after, limit)
+    }
+
     fn standings(&self) -> Result<Vec<(String, Standing, u64)>> {
         judging::standings(&self.db)
     }

@@ -40,6 +40,7 @@ pub struct House {
     pub address: SocketAddr,
     pub store: Sqlite,
     pub woken: Arc<AtomicUsize>,
+    site: Arc<Site>,
     runtime: tokio::runtime::Runtime,
     end: Option<oneshot::Sender<()>>,
     /// Goes with the server.
@@ -52,6 +53,11 @@ impl House {
     }
 
     pub fn on(folder: TempDir, signs_in: bool) -> Self {
+        Self::with(folder, signs_in, "")
+    }
+
+    /// With more in its configuration.
+    pub fn with(folder: TempDir, signs_in: bool, more: &str) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let mut text = "listen = \"127.0.0.1:0\"\n".to_owned();
@@ -68,6 +74,9 @@ impl House {
                 );
             }
         }
+        // What is said of no table comes first.
+        let (own, tables) = more.find('[').map_or((more, ""), |at| more.split_at(at));
+        let text = format!("{own}\n{text}{tables}");
         let serve: Serve = toml::from_str(&text).unwrap();
         let open = || Sqlite::open(&folder.path().join("s.db")).unwrap();
         let stores: Vec<Box<dyn Store>> = vec![Box::new(open()), Box::new(open())];
@@ -85,10 +94,19 @@ impl House {
         }
         site.set_facts(facts);
         let (end, ended) = oneshot::channel::<()>();
-        let server = runtime.block_on(Server::bind(&serve, Arc::new(site))).unwrap();
+        let site = Arc::new(site);
+        if site.decides() {
+            site.keep_decisions(Box::new(open())).unwrap();
+        }
+        let server = runtime.block_on(Server::bind(&serve, Arc::clone(&site))).unwrap();
         let address = server.address();
         runtime.spawn(server.run(async { drop(ended.await) }));
-        Self { address, store: open(), woken, runtime, end: Some(end), _folder: folder }
+        Self { address, store: open(), woken, site, runtime, end: Some(end), _folder: folder }
+    }
+
+    /// As if a run had ended.
+    pub fn renew(&self, changed: bool) {
+        self.site.renew_decisions(changed);
     }
 
     pub fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
