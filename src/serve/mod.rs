@@ -16,6 +16,7 @@ mod act;
 mod answer;
 mod api;
 mod ask;
+mod chains;
 mod decisions;
 mod guard;
 mod metrics;
