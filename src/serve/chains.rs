@@ -1,58 +1,56 @@
 //! The chain behind a grant or a request, for pages and programs: only what belongs to the names in question is loaded from the
-//! store and judged, at this instant and with the settings that runs go by.
-
-use axum::http::StatusCode;
+//! store and judged, at this instant and by the terms of now.
 
 use super::answer::Refusal;
 use super::site::Site;
+use crate::controls::Controls;
 use crate::engine::{EngineError, part_of, requests_called};
-use crate::judge::{ChainQuestion as Question, Found, World, judge};
+use crate::judge::{ChainQuestion, Found, World, judge};
 use crate::model::chain::Chain;
 use crate::store::Store;
 
-/// How many things are named where a question fits several.
-const LISTED: usize = 20;
+/// How many are named of several that fit, or are near.
+const SEVERAL: usize = 20;
 
-impl From<EngineError> for Refusal {
-    fn from(e: EngineError) -> Self {
-        match e {
-            EngineError::Store(e) => e.into(),
-            e => Self::broken(&e),
-        }
-    }
+/// What came of looking for a chain.
+pub(super) enum Looked<T> {
+    /// The one that is meant, in the form that was asked for.
+    Chain(T),
+    /// What fits, of so many.
+    Several(Vec<String>, usize),
+    /// What is near.
+    Nothing(Vec<String>),
 }
 
-/// Tells the chain that a question asks for, in a form of the caller's.
-pub(super) async fn tell(
+/// Looks for the chain that a question asks for; `form` makes of it what is wanted.
+pub(super) async fn look<T: Send + 'static>(
     site: &Site,
-    question: Question,
-    form: impl FnOnce(&Chain<'_>) -> String + Send + 'static,
-) -> Result<String, Refusal> {
+    question: ChainQuestion,
+    form: impl FnOnce(&Chain<'_>) -> T + Send + 'static,
+) -> Result<Looked<T>, Refusal> {
     let (facts, now) = (site.facts(), site.now());
-    let told = move |store: &mut dyn Store| {
-        let mut names = question.accounts();
-        names.extend(requests_called(store, &question.requests())?);
-        let estate = part_of(store, &facts.settings, now, &names)?;
-        let world = World::new(estate, &facts.settings);
-        let judgement = judge(&world, &facts.settings, now, 1, &|_| {});
-        let target = match judgement.find(&question, LISTED) {
-            Found::One(target) => target,
-            Found::Several { candidates, .. } => match candidates.first() {
-                // Several ways to one right: the first is told, as it is printed first everywhere.
-                Some(first) => first.target,
-                None => return Err(unknown()),
-            },
-            Found::Nothing(_) => return Err(unknown()),
+    let looked = move |store: &mut dyn Store| {
+        let broken = |e: EngineError| match e {
+            EngineError::Store(e) => e.into(),
+            e => Refusal::broken(&e),
         };
-        let chain = judgement.chain(&target, &()).ok_or_else(unknown)?;
-        Ok(form(&chain))
+        let mut names = question.accounts();
+        names.extend(requests_called(store, &question.requests()).map_err(broken)?);
+        let estate = part_of(store, &facts.settings, now, &names).map_err(broken)?;
+        let world = World::with_threads(estate, &facts.settings, 1);
+        let frameworks = serde_json::from_value(facts.frameworks.clone()).unwrap_or_default();
+        let controls = Controls::of_frameworks(frameworks);
+        let judgement = judge(&world, &facts.settings, now, 1, &|_| {});
+        Ok::<_, Refusal>(match judgement.find(&question, SEVERAL) {
+            Found::One(target) => match judgement.chain(&target, &controls) {
+                Some(chain) => Looked::Chain(form(&chain)),
+                None => Looked::Nothing(vec![]),
+            },
+            Found::Several { candidates, all } => {
+                Looked::Several(candidates.into_iter().map(|c| c.text).collect(), all)
+            }
+            Found::Nothing(near) => Looked::Nothing(near),
+        })
     };
-    site.shelf.with(told).await
-}
-
-fn unknown() -> Refusal {
-    Refusal::new(
-        StatusCode::NOT_FOUND,
-        "no such grant or request is known now; it may be gone, or is named in another way",
-    )
+    site.shelf.with(looked).await
 }

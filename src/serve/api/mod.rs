@@ -1,6 +1,7 @@
 //! What programs can ask for and do, as JSON under `/api/v1/`.
 
 mod catalog;
+pub(super) mod chains;
 mod findings;
 mod grants;
 mod overview;
@@ -10,6 +11,7 @@ pub(super) mod sources;
 use super::ask::{MAX_LIMIT, asked_parameters};
 use super::openapi::{About, Parameter, Routes};
 use super::sign_in::Need;
+use crate::model::chain::Chain;
 
 /// The routes.
 pub(super) fn routes(routes: Routes) -> Routes {
@@ -28,6 +30,19 @@ pub(super) fn routes(routes: Routes) -> Routes {
             About::gives::<grants::List>("grants", "Grants, each with how it stands.")
                 .with(grants::described()),
             grants::list,
+        )
+        .get(
+            "/api/v1/grants/chain",
+            read,
+            About::gives::<Chain<'static>>("grantChain", "The chain behind a grant, link by link.")
+                .with(chains::described()),
+            chains::grant,
+        )
+        .get(
+            "/api/v1/requests/{source}/{id}/chain",
+            read,
+            About::gives::<Chain<'static>>("requestChain", "The chain behind a request."),
+            chains::request,
         )
         .get(
             "/api/v1/exceptions",

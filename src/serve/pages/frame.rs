@@ -15,8 +15,7 @@ use super::super::sign_in::Caller;
 use super::super::site::Site;
 use super::html::{Html, Name, Plain, put};
 
-/// How everything looks, by day and by night: one file, and nothing else is loaded. Chains bring their own style, which comes
-/// first, so that what stands around them here is as it is everywhere.
+/// How everything looks, by day and by night: one file, and nothing else is loaded. What stands later in it goes before.
 const STYLE: &str = concat!(include_str!("../../report/chain/chain.css"), include_str!("style.css"));
 
 /// The path of the style: another text has another name, so that a browser may keep it for good.

@@ -80,7 +80,7 @@ pub(in crate::serve) async fn show(
     trend::show(&points, p);
     p.raw("</section>\n");
     systems(&seen.standings, p);
-    worst(&seen.worst, now, p);
+    worst(&seen.worst, p);
     oldest(&seen.oldest, now, p);
     doubts(&sources, site.status.readiness().reasons(), now, p);
     Ok(page(Some(&caller), "/", "Overview", &main))
@@ -148,7 +148,7 @@ fn systems(standings: &[(String, Standing, u64)], p: &mut Html) {
     p.raw("</section>\n");
 }
 
-fn worst(lists: &[Vec<GroupCount>; 3], now: Instant, p: &mut Html) {
+fn worst(lists: &[Vec<GroupCount>; 3], p: &mut Html) {
     let [tickets, owners, systems] = lists;
     if owners.is_empty() {
         return;
@@ -192,7 +192,6 @@ fn worst(lists: &[Vec<GroupCount>; 3], now: Instant, p: &mut Html) {
         }
         put!(p; "</tbody></table>\n<p class=\"more\"><a href=\"" (bits::findings(&[("group", by)])) "\">All, worst first</a></p>\n</section>\n");
     }
-    let _ = now;
     p.raw("</div>\n");
 }
 
