@@ -216,19 +216,22 @@ fn a_pack_tells_what_happened() {
         (tickets.status, tickets.taken_at, tickets.tried_at),
         (Status::Failed, Some(past[4]), Some(past[6]))
     );
-    assert!(tickets.why.as_deref() == Some("no route to host") && tickets.missing.is_some());
-    let unseen: Vec<_> =
-        rows(&files["findings.csv"]).into_iter().filter(|r| r["account"] == "unseen").collect();
     assert!(
-        unseen.iter().any(|r| r["note"] == "not told while a source was in doubt" && r["opened"].is_empty())
+        tickets.why.as_deref().is_some_and(|w| w.ends_with("no route to host")) && tickets.missing.is_some()
     );
-    assert!(pack.findings.untold > 0 && pack.head.cautions.iter().any(|c| c.contains("1 of 3 sources")));
+    let found = rows(&files["findings.csv"]);
+    let untold = found.iter().filter(|r| r["opened"].is_empty());
+    let notes: Vec<&str> = untold.map(|r| r["note"].as_str()).collect();
+    assert!(notes.iter().all(|note| *note == "not told while a source was in doubt"), "{notes:?}");
+    assert_eq!(pack.findings.untold, notes.len() as u64);
+    assert!(found.iter().any(|r| r["account"] == "unseen" && r["check"] == "orphan-account"));
+    assert!(pack.head.cautions.iter().any(|c| c.contains("1 of 3 sources")), "{:?}", pack.head.cautions);
     let grants = rows(&files["grants.csv"]);
     let of = |account: &str| grants.iter().find(|r| r["account"] == account).unwrap();
     assert_eq!((of("boss")["verdict"].as_str(), of("boss")["request"].as_str()), ("justified", "SEC-1"));
     assert_eq!(
         (of("alice")["verdict"].as_str(), of("alice")["subject_kind"].as_str()),
-        ("unjustified", "human")
+        ("unknown", "human")
     );
     assert!(grants.iter().all(|r| r["account"] != "late"), "it was taken away on the third day");
 
@@ -259,6 +262,10 @@ fn a_pack_tells_what_happened() {
     assert!(last.population.iter().all(|s| s.status == Status::Complete));
 }
 
+/// A control of which nothing is found in that history, and one of its checks.
+const PASSES: &str = "7.2.2";
+const CHECK: &str = "policy-violated";
+
 #[test]
 fn a_control_passes_only_where_all_could_be_seen() {
     let (mut bench, past) = history();
@@ -269,9 +276,9 @@ fn a_control_passes_only_where_all_could_be_seen() {
     let store = bench.engine.store();
     let (_, whole) = tables(store, &asked(Some(past[9])));
     let (_, doubtful) = tables(store, &asked(Some(past[6])));
-    // Conflicting duties: nothing is found either day; only when the tickets were read does that say anything.
-    assert_eq!(of(&whole, "A.5.3"), (Assessed::Pass, vec![], 0));
-    let (result, gaps, _) = of(&doubtful, "A.5.3");
+    // Nothing is found either day; only when the tickets were read does that say anything.
+    assert_eq!(of(&whole, PASSES), (Assessed::Pass, vec![], 0));
+    let (result, gaps, _) = of(&doubtful, PASSES);
     assert_eq!(
         (result, gaps.as_slice()),
         (Assessed::NotAssessable, &["source tickets is failed".to_owned()][..])
@@ -285,12 +292,12 @@ fn a_control_passes_only_where_all_could_be_seen() {
     // A check that is off shows nothing.
     let mut own = all_rules();
     let off = counterfoil::judge::CheckOverride { enabled: Some(false), severity: None };
-    own.settings.checks.overrides.insert("self-approval".to_owned(), off);
+    own.settings.checks.overrides.insert(CHECK.to_owned(), off);
     bench.engine.set_rules(own);
     bench.pull();
     let (_, pack) = tables(bench.engine.store(), &asked(None));
-    let (result, gaps, _) = of(&pack, "A.5.3");
-    assert_eq!((result, gaps), (Assessed::NotAssessable, vec!["check self-approval is off".to_owned()]));
+    let (result, gaps, _) = of(&pack, PASSES);
+    assert_eq!((result, gaps), (Assessed::NotAssessable, vec![format!("check {CHECK} is off")]));
 }
 
 fn sum(top: &Top<BySeverity>) -> u64 {
@@ -364,10 +371,16 @@ fn counts_add_up() {
             assert_eq!(c.by_kind.values().map(|n| n.total()).sum::<u64>(), c.all.total(), "{place}: by kind");
             assert_eq!(c.by_standing.values().sum::<u64>(), c.all.total(), "{place}: by standing");
             assert_eq!(grants.len() as u64, c.all.total(), "{place}: rows of grants");
-            let last = pack.coverage_over_time.last().unwrap();
-            assert_eq!(last.grants, c.all, "{place}: what the run counted is what is judged again");
+            if c.all.total() > 0 {
+                let last = pack.coverage_over_time.last().unwrap();
+                assert_eq!(last.grants, c.all, "{place}: what the run counted is what is judged again");
+            }
             // What had been told by then is what the store holds as open and accepted.
-            let told = pack.open_over_time.last().unwrap();
+            let Some(told) = pack.open_over_time.last() else {
+                assert_eq!(bench_count(&mut bench, State::Open), 0, "{place}: nothing was told yet");
+                bench.now = bench.now.plus(DAY);
+                continue;
+            };
             assert_eq!(told.open.total(), bench_count(&mut bench, State::Open), "{place}: open lives");
             let untold_or_other = open + counted.accepted.total() - counted.untold;
             assert!(untold_or_other <= told.open.total() + told.accepted, "{place}");
