@@ -2,8 +2,10 @@
 
 mod access;
 mod authzen;
+mod browser;
 mod oidc;
 mod openapi;
+mod pages;
 mod reader;
 
 use std::future::Future;
