@@ -229,10 +229,7 @@ fn a_pack_tells_what_happened() {
     let grants = rows(&files["grants.csv"]);
     let of = |account: &str| grants.iter().find(|r| r["account"] == account).unwrap();
     assert_eq!((of("boss")["verdict"].as_str(), of("boss")["request"].as_str()), ("justified", "SEC-1"));
-    assert_eq!(
-        (of("alice")["verdict"].as_str(), of("alice")["subject_kind"].as_str()),
-        ("unknown", "human")
-    );
+    assert_eq!((of("alice")["verdict"].as_str(), of("alice")["subject_kind"].as_str()), ("unknown", "human"));
     assert!(grants.iter().all(|r| r["account"] != "late"), "it was taken away on the third day");
 
     // That it was taken away is shown by the pull of that day.

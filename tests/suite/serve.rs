@@ -2,6 +2,7 @@
 
 mod access;
 mod authzen;
+mod browser;
 mod oidc;
 mod openapi;
 mod pages;

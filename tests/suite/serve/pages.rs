@@ -1,263 +1,395 @@
-//! The pages: every link leads somewhere, filters stay, nothing that others wrote becomes markup, forms do what they say for
-//! whoever may; and a browser has nothing to complain of.
+//! The pages, as a browser asks for them: what stands on each, that links lead somewhere and forms only act for who may and
+//! meant it, and that no name of somebody else's becomes markup.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::process::Command;
 
 use counterfoil::model::Instant;
 use counterfoil::store::{Sqlite, Store};
 use serde_json::json;
+use tempfile::TempDir;
 
-use super::super::life::{Bench, rules, ticket};
-use super::super::servers;
+use super::super::life::{Bench, rules};
 use super::Answer;
-use super::access::{AUDITOR, House, OPERATOR, VIEWER, bearer};
+use super::access::{House, OPERATOR, VIEWER, bearer};
 
-const PAGE: &str = "accept: text/html\r\n";
+const HTML: &str = "accept: text/html\r\n";
 const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
 
-fn page(house: &House, path: &str) -> Answer {
-    house.ask("GET", path, &format!("{}{PAGE}", bearer(VIEWER)), "")
+fn look(house: &House, path: &str, token: &str) -> Answer {
+    house.ask("GET", path, &format!("{HTML}{}", bearer(token)), "")
 }
 
-/// The paths of this site that a page leads to.
-fn links(html: &str) -> Vec<String> {
-    let all = html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    all.filter(|to| to.starts_with('/')).map(|to| to.replace("&amp;", "&").replace("&#39;", "'")).collect()
+/// A page that is there.
+fn page(house: &House, path: &str) -> String {
+    let answer = look(house, path, OPERATOR);
+    assert_eq!(answer.code, 200, "{path}: {answer:?}");
+    answer.body
 }
 
-/// Visits everything that links lead to, from the first page on; each page as it came.
-fn crawl(house: &House) -> Vec<(String, String)> {
-    let (mut todo, mut seen, mut pages) = (VecDeque::from(["/".to_owned()]), BTreeSet::new(), vec![]);
-    while let Some(path) = todo.pop_front() {
-        if pages.len() >= 400 || !seen.insert(path.clone()) {
-            continue;
-        }
-        let answer = page(house, &path);
-        assert_eq!(answer.code, 200, "{path}: {}", answer.body);
-        if path.starts_with("/assets/") {
-            assert!(answer.head.contains("text/css") && answer.head.contains("immutable"), "{}", answer.head);
-            continue;
-        }
-        assert!(answer.head.contains("content-type: text/html"), "{path}: {}", answer.head);
-        todo.extend(links(&answer.body));
-        pages.push((path, answer.body));
-    }
-    pages
+/// What stands between two texts, each time.
+fn between<'t>(text: &'t str, before: &str, after: &str) -> Vec<&'t str> {
+    text.split(before).skip(1).filter_map(|rest| rest.split_once(after)).map(|(inside, _)| inside).collect()
 }
 
-#[test]
-fn every_link_leads_somewhere_and_every_page_is_plain() {
-    let house = House::new(true);
-    let pages = crawl(&house);
-    let has = |start: &str| pages.iter().any(|(path, _)| path.starts_with(start));
-    for start in [
-        "/findings?",
-        "/findings/f1",
-        "/people",
-        "/people/",
-        "/sources",
-        "/exceptions",
-        "/checks/",
-        "/grants?",
-    ] {
-        assert!(has(start), "no page leads to {start}");
-    }
-    for (path, html) in &pages {
-        for never in ["<script", " style=", " onclick", "javascript:", "<iframe", "http://", "https://"] {
-            let html = html.replace("http://www.w3.org/2000/svg", "");
-            assert!(!html.contains(never), "{path} holds {never}");
-        }
-        assert_eq!(html.matches("<h1").count(), 1, "{path}");
-        assert!(html.contains("<main id=\"main\"") && html.contains("class=\"skip\""), "{path}");
-        assert_eq!(html.matches('<').count(), html.matches('>').count(), "{path}");
-    }
+/// Addresses of this site on a page.
+fn links(page: &str) -> Vec<String> {
+    let all = between(page, "href=\"", "\"").into_iter().filter(|to| to.starts_with('/'));
+    all.map(|to| to.replace("&amp;", "&")).collect()
 }
 
-#[test]
-fn nothing_that_others_wrote_becomes_markup() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&folder.path().join("s.db")).unwrap();
-    let mut bench =
-        Bench::on(Box::new(store), rules(&["unapproved-grant", "orphan-account", "missing-review-date"]));
-    let hostile = "<script>alert(1)</script>\"'&\u{202e}\u{1b}[31m/../x?y#z";
-    for (system, account) in [(hostile, "alice"), ("vpn", hostile)] {
-        bench.put("iam", json!({"type": "grant", "system": system, "account": account, "entitlement": hostile, "scope": hostile}));
-    }
-    let mut asked = ticket(hostile, "approved", &["alice"]);
-    asked["url"] = json!("javascript:alert(1)");
-    bench.put("tickets", asked);
-    bench.pull();
-    drop(bench);
-    let house = House::on(folder, true);
-    let pages = crawl(&house);
-    assert!(pages.len() > 20);
-    let mut shown = 0;
-    for (path, html) in &pages {
-        assert!(!html.contains("<script") && !html.contains("javascript:"), "{path}");
-        assert!(!html.contains('\u{202e}') && !html.contains('\u{1b}'), "{path}: what cannot be seen");
-        shown += html.matches("&lt;script&gt;").count();
-    }
-    assert!(shown > 10, "and yet it is shown");
+/// The cookie of somebody who signs in.
+fn cookie(house: &House, token: &str) -> String {
+    let raw = house.raw("POST", "/sign-in", FORM, &format!("token={token}"));
+    let cookie = between(&raw, "counterfoil_session=", ";")[0];
+    format!("cookie: counterfoil_session={cookie}\r\n")
 }
 
-#[test]
-fn what_is_asked_for_stands_in_the_address() {
-    let house = House::new(true);
-    let listed = page(&house, "/findings?check=unapproved-grant&limit=1&sort=check&order=asc");
-    assert!(listed.body.contains("1–1 of 3"), "{}", listed.body);
-    let next = links(&listed.body).into_iter().find(|to| to.contains("offset=1")).unwrap();
+/// The address of the one finding about an account.
+fn finding_of(house: &House, account: &str) -> String {
+    let all = page(house, &format!("/findings?account={account}&check=unapproved-grant"));
+    let mut found = links(&all);
+    found.retain(|to| to.starts_with("/findings/f1"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+/// What is true of every page.
+fn is_sound(path: &str, answer: &Answer) {
+    let (text, head) = (&answer.body, &answer.head);
+    assert_eq!(text.matches("<h1>").count(), 1, "{path} has one heading: {text}");
+    for none in ["<script", "style=\"", " onclick", " onload", "javascript:", "<style", "http://", "<iframe"]
+    {
+        assert!(!text.contains(none), "{path} holds {none}");
+    }
+    for needed in
+        ["<!doctype html>", "<html lang=\"en\">", "name=\"viewport\"", "<main id=\"main\"", "href=\"#main\""]
+    {
+        assert!(text.contains(needed), "{path} has no {needed}");
+    }
     assert!(
-        next.contains("check=unapproved%2Dgrant") && next.contains("limit=1") && next.contains("sort=check"),
+        head.contains("default-src 'none'; style-src 'self'") && head.contains("cache-control: no-store"),
+        "{head}"
+    );
+    for heading in between(text, "<th", ">") {
+        assert!(heading.starts_with("ead") || heading.contains("scope="), "{path}: <th{heading}>");
+    }
+    for input in between(text, "<input", ">").into_iter().filter(|i| !i.contains("type=\"hidden\"")) {
+        let at = text.find(input).unwrap();
+        let open = text[..at].matches("<label").count() - text[..at].matches("</label>").count();
+        assert_eq!(open, 1, "{path}: no label around <input{input}>");
+    }
+}
+
+#[test]
+fn every_link_of_every_page_leads_somewhere() {
+    for token in [VIEWER, OPERATOR] {
+        let mut house = House::new(true);
+        house.hold("iam", 7);
+        let (mut seen, mut ahead) = (BTreeSet::new(), VecDeque::from(["/".to_owned()]));
+        while let Some(path) = ahead.pop_front() {
+            let asked = path.split('#').next().unwrap().to_owned();
+            // Orders and groups of the same findings are many; those of a few pages speak for all.
+            if asked.matches('&').count() > 2 || !seen.insert(asked.clone()) {
+                continue;
+            }
+            let answer = look(&house, &asked, token);
+            assert_eq!(answer.code, 200, "{asked}: {answer:?}");
+            if !asked.starts_with("/assets/") && !asked.starts_with("/api/") {
+                is_sound(&asked, &answer);
+                ahead.extend(links(&answer.body));
+            }
+        }
+        for kind in [
+            "/findings/f1",
+            "/people/",
+            "/checks/",
+            "/grants?",
+            "/assets/",
+            "/sources",
+            "/exceptions",
+            "/findings?group=owner",
+        ] {
+            assert!(seen.iter().any(|path| path.starts_with(kind)), "nothing leads to {kind}");
+        }
+    }
+}
+
+#[test]
+fn the_overview_says_how_much_is_justified_and_where_it_is_worst() {
+    let house = House::new(true);
+    let text = page(&house, "/");
+    for says in [
+        "of 3 grants",
+        "0.0 %",
+        "<b>4</b>",
+        "no ticket",
+        "owner@<wbr>corp.example",
+        "Open for longest",
+        "are fresh and whole",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    let empty = House::on(tempfile::tempdir().unwrap(), true);
+    let text = page(&empty, "/");
+    assert!(text.contains("No run has ended yet") && text.contains("No grant is known"), "{text}");
+    assert!(page(&empty, "/findings").contains("Nothing is open"));
+    assert!(page(&empty, "/exceptions").contains("No exception is in force"));
+}
+
+#[test]
+fn findings_are_filtered_put_in_order_and_paged_by_the_address_alone() {
+    let house = House::new(true);
+    let text = page(&house, "/findings?check=unapproved-grant&sort=system&order=asc&limit=1");
+    assert!(text.contains("1–1 of 3") && text.contains("aria-sort=\"ascending\""), "{text}");
+    assert!(text.contains("<option selected>unapproved-grant</option>"));
+    let next = links(&text).into_iter().find(|to| to.contains("offset=1")).unwrap();
+    assert!(
+        ["check=", "sort=system", "order=asc", "limit=1"].iter().all(|kept| next.contains(kept)),
         "{next}"
     );
-    assert!(page(&house, &next).body.contains("2–2 of 3"));
-    let groups = page(&house, "/findings?check=unapproved-grant&group=owner");
-    let into = links(&groups.body).into_iter().find(|to| to.contains("owner=")).unwrap();
-    assert!(into.contains("check=unapproved%2Dgrant"), "{into}");
-    // What a form sends and left empty does not make the address longer.
-    let sent = page(
+    assert!(page(&house, &next).contains("2–2 of 3"));
+    let last = links(&text).into_iter().find(|to| to.contains("offset=2")).unwrap();
+    let text = page(&house, &last);
+    assert!(text.contains("3–3 of 3") && !links(&text).iter().any(|to| to.contains("offset=3")));
+    // A column put in order goes back to the first page, and turns round when it is asked for again.
+    let turned =
+        links(&text).into_iter().find(|to| to.contains("sort=system") && to.contains("order=desc")).unwrap();
+    assert!(!turned.contains("offset="), "{turned}");
+    // The oldest are open for longest.
+    assert!(page(&house, "/findings?sort=first_seen&order=asc").contains(
+        "aria-sort=\"descending\"><a href=\"/findings?sort=first%5Fseen&amp;order=desc\">Open for"
+    ));
+    let groups = page(&house, "/findings?group=check&severity=high");
+    assert!(groups.contains("href=\"/findings?severity=high&amp;check=unapproved%2Dgrant\""), "{groups}");
+    assert!(page(&house, "/findings?q=zzz").contains("No finding fits"));
+    assert!(page(&house, "/findings?offset=400").contains("There are only 4 of these"));
+    // What a form sends becomes an address that can be passed on.
+    let sent = look(
         &house,
-        "/findings?form=1&q=&state=open&severity=high&check=&system=vpn&owner=&sort=severity&order=desc",
+        "/findings?form=1&q=&state=open&severity=high&check=&system=&owner=&sort=severity&order=desc",
+        VIEWER,
     );
     assert_eq!(sent.code, 303);
-    assert!(sent.head.contains("location: /findings?severity=high&system=vpn\r\n"), "{}", sent.head);
-    let none = page(&house, "/findings?q=nothing%20of%20the%20kind");
-    assert!(none.body.contains("No finding fits"), "an empty list says what to do");
+    assert!(sent.head.contains("location: /findings?severity=high\r\n"), "{}", sent.head);
+    let nobody = look(&house, "/findings?form=1&owner=x&nobody=1", VIEWER);
+    assert!(nobody.head.contains("location: /findings?owner=\r\n"), "{}", nobody.head);
+}
+
+#[test]
+fn a_finding_is_accepted_on_its_page_by_who_may_and_meant_it() {
+    let house = House::new(true);
+    let path = finding_of(&house, "alice");
+    let text = page(&house, &path);
+    for says in [
+        "What clears it",
+        "Who answers",
+        "Proof",
+        "What happened",
+        "Seen for the first time",
+        "/grants?system=vpn",
+    ] {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    assert!(!look(&house, &path, VIEWER).body.contains("<textarea"), "a viewer is shown no form");
+    let accept = format!("{path}/accept");
+    let with = cookie(&house, OPERATOR);
+    let own = house.ask("GET", &path, &format!("{HTML}{with}"), "").body;
+    let word = between(&own, "name=\"word\" value=\"", "\"")[0].to_owned();
+    let post =
+        |headers: &str, body: &str| house.ask("POST", &accept, &format!("{HTML}{FORM}{headers}"), body);
+    let good = "until=2026-06-10&reason=a+change+is+under+way";
+    for (headers, body, code) in [
+        (with.clone(), good.to_owned(), 403),
+        (with.clone(), format!("{good}&word=guessed"), 403),
+        (format!("{with}sec-fetch-site: cross-site\r\n"), format!("{good}&word={word}"), 403),
+        (cookie(&house, VIEWER), format!("{good}&word={word}"), 403),
+        (String::new(), good.to_owned(), 401),
+        (with.clone(), format!("until=soon&reason=x&word={word}"), 422),
+        (with.clone(), format!("until=2027-06-10&reason=%3Cb%3E&word={word}"), 422),
+    ] {
+        let answer = post(&headers, &body);
+        assert_eq!(answer.code, code, "{body}: {answer:?}");
+        is_sound(&accept, &answer);
+        if code == 422 {
+            assert!(
+                answer.body.contains("role=\"alert\"") && !answer.body.contains("<b></textarea>"),
+                "{}",
+                answer.body
+            );
+        }
+    }
+    let now = Instant::parse("2026-06-01T13:00:00Z").unwrap();
+    assert!(house.store.accepted(now).unwrap().is_empty());
+    let done = post(&with, &format!("{good}&word={word}"));
+    assert_eq!(done.code, 303, "{done:?}");
+    assert!(done.head.contains(&format!("location: {}\r\n", path.to_lowercase())), "{}", done.head);
+    let given = house.store.accepted(now).unwrap();
+    assert_eq!(
+        (given[0].by.as_str(), given[0].reason.as_str()),
+        ("operator@corp.example", "a change is under way")
+    );
+    assert_eq!(given[0].until.to_string(), "2026-06-10T00:00:00Z");
+    let text = page(&house, &path);
+    assert!(text.contains("It takes effect with the next run") && !text.contains("<textarea"), "{text}");
+    assert!(page(&house, "/exceptions").contains("a change is under way"));
+}
+
+#[test]
+fn exceptions_in_force_stand_in_the_order_of_their_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&folder.path().join("s.db")).unwrap();
+    let mut bench = Bench::on(Box::new(store), rules(&["unapproved-grant"]));
+    for (account, until) in
+        [("a1", "2026-06-20T00:00:00Z"), ("a2", "2026-06-05T00:00:00Z"), ("a3", "2026-06-25T00:00:00Z")]
+    {
+        bench.put("iam", json!({"type": "grant", "system": "vpn", "account": account, "entitlement": "use"}));
+        bench.put(
+            "iam",
+            json!({"type": "exception", "check": "unapproved-grant", "system": "vpn", "account": account, "entitlement": "use",
+                "accepted_by": "boss@corp.example", "reason": format!("why {account}"), "accepted_at": "2026-05-01T00:00:00Z",
+                "expires_at": until}),
+        );
+    }
+    bench.pull();
+    let house = House::on(folder, true);
+    let text = page(&house, "/exceptions");
+    let places =
+        ["why a2", "why a1", "why a3"].map(|why| text.find(why).unwrap_or_else(|| panic!("{why}: {text}")));
+    assert!(places.is_sorted(), "{text}");
+    assert_eq!(text.matches("ends in").count(), 1, "within 14 days of now: {text}");
+}
+
+#[test]
+fn a_held_pull_is_looked_at_and_let_pass_on_the_page_of_sources() {
+    let mut house = House::new(true);
+    house.hold("iam", 7);
+    assert!(!look(&house, "/sources", VIEWER).body.contains("/sources/iam/approve"));
+    let with = cookie(&house, OPERATOR);
+    let text = house.ask("GET", "/sources", &format!("{HTML}{with}"), "").body;
+    for says in
+        ["the pull of run 7 is held", "9 of 10 are gone", "It has 1 records; the last good one had 10"]
+    {
+        assert!(text.contains(says), "{says}: {text}");
+    }
+    let word = between(&text, "name=\"word\" value=\"", "\"")[0];
+    let post =
+        |body: String| house.ask("POST", "/sources/iam/approve", &format!("{HTML}{FORM}{with}"), &body).code;
+    assert_eq!(post("run=7".to_owned()), 403);
+    assert_eq!(post(format!("run=6&word={word}")), 409, "not the one that was looked at");
+    assert_eq!(post(format!("run=7&word={word}")), 303);
+    assert!(page(&house, "/sources").contains("Somebody has let it pass"));
+}
+
+#[test]
+fn people_have_a_desk_and_access_and_a_grant_has_its_chain() {
+    let house = House::new(true);
+    let text = page(&house, "/people");
+    assert!(text.contains("href=\"/people/owner%40corp%2Eexample\""), "{text}");
+    assert!(
+        page(&house, "/people/owner%40corp%2Eexample").contains("Answers for <span class=\"num\">4</span>")
+    );
+    assert!(
+        page(&house, "/people/alice%40corp%2Eexample")
+            .contains("About their access <span class=\"num\">1</span>")
+    );
+    let chain = page(&house, "/grants?system=vpn&account=alice&entitlement=use");
+    assert!(
+        chain.contains("<article class=\"chain\">") && chain.contains("role=\"img\"")
+            || chain.contains("The chain"),
+        "{chain}"
+    );
+    assert_eq!(look(&house, "/grants?system=vpn&account=zoe&entitlement=use", VIEWER).code, 404);
+    assert_eq!(look(&house, "/grants?system=vpn", VIEWER).code, 400);
+    assert_eq!(look(&house, "/requests/jira/NONE-1", VIEWER).code, 404);
+    let check = page(&house, "/checks/unapproved-grant");
+    assert!(
+        check.contains("<h2>How to clear it</h2>") && check.contains("Open <span class=\"num\">3</span>"),
+        "{check}"
+    );
+    assert_eq!(look(&house, "/checks/none", VIEWER).code, 404);
 }
 
 #[test]
 fn what_is_refused_is_a_page_for_people_and_json_for_programs() {
     let house = House::new(true);
-    for (path, code) in [
-        ("/findings/f1:none", 404),
-        ("/nothing", 404),
-        ("/findings?sevrity=high", 400),
-        ("/grants?system=a", 400),
-        ("/grants?system=a&account=b&entitlement=c", 404),
-        ("/requests/jira/none", 404),
-        ("/checks/none", 404),
+    for (path, code, says) in [
+        ("/nowhere", 404, "Not found"),
+        ("/findings/f1:none", 404, "There is no finding of that id"),
+        ("/findings?colour=red", 400, "there is no such parameter"),
+        ("/people?x=1", 400, "That cannot be asked"),
     ] {
-        let html = page(&house, path);
-        assert_eq!(html.code, code, "{path}");
+        let answer = look(&house, path, VIEWER);
+        assert_eq!(answer.code, code, "{path}");
+        is_sound(path, &answer);
+        assert!(answer.body.contains(says) && answer.head.contains("text/html"), "{path}: {answer:?}");
+        let program = house.get(path, VIEWER);
+        assert_eq!(program.code, code);
         assert!(
-            html.body.starts_with("<!doctype html>") && html.body.contains("<h1>"),
-            "{path}: {}",
-            html.body
-        );
-        let json = house.get(path, VIEWER);
-        assert_eq!(json.code, code, "{path}");
-        if code == 404 && (path.starts_with("/grants") || path.starts_with("/requests")) {
-            continue; // A page that says what is near.
-        }
-        assert!(
-            serde_json::from_str::<serde_json::Value>(&json.body).unwrap()["error"].is_string(),
+            program.head.contains("application/json") && program.body.starts_with("{\"error\":"),
             "{path}"
         );
     }
-    let outside = house.ask("GET", "/", PAGE, "");
+    let answer =
+        house.ask("POST", "/findings/f1:x/accept", &format!("{HTML}{FORM}{}", bearer(VIEWER)), "until=x");
+    assert_eq!(answer.code, 403);
+    assert!(answer.body.contains("You may not do that"), "{answer:?}");
+    assert!(look(&house, "/", "").head.contains("location: /sign-in?then=%2f"));
+    let form = look(&house, "/sign-in?then=%2Ffindings%3Fq%3D%22%3E", "");
     assert!(
-        outside.code == 303 && outside.head.contains("location: /sign-in?then=%2f\r\n"),
+        form.body.contains("value=\"/findings?q=&quot;&gt;\"") || form.body.contains("value=\"/\""),
         "{}",
-        outside.head
-    );
-    let sign_in = house.ask("GET", "/sign-in?then=%2F%22%3E%3Cscript%3E", PAGE, "");
-    assert!(sign_in.code == 200 && !sign_in.body.contains("<script"));
-}
-
-/// A browser that has signed in with a token: its cookie.
-fn signed_in(house: &House, token: &str) -> String {
-    let raw = house.raw("POST", "/sign-in", FORM, &format!("token={token}"));
-    let at = raw.find("counterfoil_session=").unwrap();
-    raw[at..].split(';').next().unwrap().to_owned()
-}
-
-fn word(html: &str) -> Option<String> {
-    html.split("name=\"word\" value=\"").nth(1).map(|rest| rest.split('"').next().unwrap().to_owned())
-}
-
-#[test]
-fn forms_do_what_they_say_for_who_may_and_only_from_our_pages() {
-    let mut house = House::new(true);
-    house.hold("iam", 7);
-    let listed = page(&house, "/findings?account=alice");
-    let path = links(&listed.body).into_iter().find(|to| to.starts_with("/findings/f1")).unwrap();
-    let with = |cookie: &str| format!("cookie: {cookie}\r\n{PAGE}");
-    let viewer = with(&signed_in(&house, VIEWER));
-    let seen = house.ask("GET", &path, &viewer, "");
-    assert!(seen.body.contains("An operator can do that") && word(&seen.body).is_none(), "{}", seen.body);
-    assert_eq!(
-        house
-            .ask("POST", &format!("{path}/accept"), &format!("{viewer}{FORM}"), "until=2026-06-10&reason=x")
-            .code,
-        403
-    );
-    let operator = with(&signed_in(&house, OPERATOR));
-    let word = word(&house.ask("GET", &path, &operator, "").body).unwrap();
-    let send =
-        |house: &House, to: &str, body: &str| house.ask("POST", to, &format!("{operator}{FORM}"), body);
-    let accept = format!("{path}/accept");
-    for body in [
-        "until=2026-06-10&reason=x",
-        "word=&until=2026-06-10&reason=x",
-        "word=guessed&until=2026-06-10&reason=x",
-    ] {
-        assert_eq!(send(&house, &accept, body).code, 403, "{body}");
-    }
-    let wrong = send(&house, &accept, &format!("word={word}&until=2036-06-10&reason=%3Cb%3E"));
-    assert_eq!(wrong.code, 422);
-    assert!(
-        wrong.body.contains("further ahead") && wrong.body.contains("&lt;b&gt;</textarea>"),
-        "what was written stays"
-    );
-    assert!(house.store.accepted(Instant::MIN).unwrap().is_empty());
-    let done = send(&house, &accept, &format!("word={word}&until=2026-06-10&reason=under%20way"));
-    assert_eq!(done.code, 303, "{}", done.body);
-    let given = house.store.accepted(Instant::MIN).unwrap();
-    assert_eq!((given[0].by.as_str(), given[0].reason.as_str()), ("operator@corp.example", "under way"));
-    assert!(page(&house, "/exceptions").body.contains("under way"));
-    let sources = house.ask("GET", "/sources", &operator, "").body;
-    assert!(sources.contains("Let the pull of run 7 pass"), "{sources}");
-    assert_eq!(send(&house, "/sources/iam/approve", "run=7").code, 403);
-    assert_eq!(send(&house, "/sources/iam/approve", &format!("word={word}&run=6")).code, 409);
-    assert_eq!(send(&house, "/sources/iam/approve", &format!("word={word}&run=7")).code, 303);
-    assert!(
-        house
-            .ask("GET", "/sources", &with(&signed_in(&house, AUDITOR)), "")
-            .body
-            .contains("Somebody has let it pass")
+        form.body
     );
 }
 
 #[test]
-fn the_chain_of_a_grant_is_a_page() {
+fn the_style_is_kept_for_good_under_a_name_of_its_own() {
     let house = House::new(true);
-    let chain = page(&house, "/grants?system=vpn&account=alice&entitlement=use");
-    assert_eq!(chain.code, 200, "{}", chain.body);
-    assert!(chain.body.contains("class=\"chain\"") && chain.body.contains("unapproved"), "{}", chain.body);
-    assert!(chain.body.contains("Findings about it"));
+    let page = look(&house, "/sign-in", "").body;
+    let path = links(&page).into_iter().find(|to| to.starts_with("/assets/")).unwrap();
+    let style = house.get(&path, "");
+    assert_eq!(style.code, 200);
+    assert!(style.head.contains("text/css") && style.head.contains("immutable"), "{}", style.head);
+    assert!(
+        !style.body.contains("url(") && !style.body.contains("@import"),
+        "nothing is loaded from elsewhere"
+    );
+    assert_eq!(house.get("/assets/style-0000000000000000.css", "").code, 404);
+}
+
+/// A company in which every name is chosen to do harm.
+fn hostile_company() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&folder.path().join("s.db")).unwrap();
+    let mut bench = Bench::on(Box::new(store), rules(&["unapproved-grant", "orphan-account"]));
+    let evil = "<script>alert(1)</script>\u{202e}\"'&amp;";
+    for system in [evil, "a/../b?c#d%2F"] {
+        bench.put(
+            "iam",
+            json!({"type": "grant", "system": system, "account": evil, "entitlement": evil, "scope": evil}),
+        );
+    }
+    bench.pull();
+    folder
 }
 
 #[test]
-fn a_browser_has_nothing_to_complain_of() {
-    let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser"];
-    let found = || chromium.iter().find(|path| std::path::Path::new(path).exists());
-    if !servers::is_there("chromium", &["chromium"], &|| found().is_some()) {
-        return;
+fn names_of_others_are_never_markup() {
+    let house = House::on(hostile_company(), true);
+    let (mut seen, mut ahead) = (BTreeSet::new(), VecDeque::from(["/".to_owned()]));
+    while let Some(path) = ahead.pop_front() {
+        if path.matches('&').count() > 3
+            || path.starts_with("/checks")
+            || path.starts_with("/assets")
+            || !seen.insert(path.clone())
+        {
+            continue;
+        }
+        let answer = look(&house, &path, OPERATOR);
+        assert_eq!(answer.code, 200, "{path}: {answer:?}");
+        is_sound(&path, &answer);
+        assert!(!answer.body.contains('\u{202e}'), "{path} turns the order of signs round");
+        ahead.extend(links(&answer.body));
     }
-    let Some(programs) = servers::python("playwright", &["playwright==1.65.2"]) else { return };
-    let house = House::new(true);
-    let cookie = signed_in(&house, OPERATOR);
-    let cookie = cookie.split_once('=').unwrap().1;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/serve/browser.py");
-    let address = format!("http://{}", house.address);
-    let output = Command::new(programs.join("python"))
-        .args([script, found().unwrap(), &address, cookie])
-        .output()
-        .unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !said.contains("complaint:"), "{said}");
-    let pages: u32 = said.split_once(" pages").and_then(|(n, _)| n.parse().ok()).unwrap();
-    assert!(pages > 40, "only {pages} pages were looked at");
+    assert!(seen.iter().any(|path| path.starts_with("/grants?")), "{seen:?}");
 }
