@@ -16,6 +16,7 @@ use crate::connect::manifest::Way;
 use crate::connect::transport::{Origin, exec, files, http, ldap, postgres};
 use crate::connect::{Catalog, Job, Manifest, PullOptions};
 use crate::engine::Team;
+use crate::evidence::Evidence;
 use crate::judge::{Accountability, Birthright, Checks, Settings};
 use crate::log::Log;
 use crate::model::{Duration, Instant};
@@ -57,6 +58,8 @@ pub struct Config {
     pub team: Vec<Team>,
     /// Where findings are told.
     pub sink: Vec<sink::Entry>,
+    /// How the log of what happened is signed.
+    pub evidence: Evidence,
     /// Health, readiness and metrics over HTTP; nothing is served when absent.
     pub serve: Option<Serve>,
     /// What is logged.
@@ -273,6 +276,7 @@ impl Config {
             }
             mute.checks.iter().try_for_each(|c| self.check_name(c)).map_err(wrong)?;
         }
+        self.evidence.verifiers()?;
         if let Some(serve) = &self.serve {
             serve.check().map_err(|e| format!("[serve]: {e}"))?;
         }

@@ -23,14 +23,16 @@
 //!
 //! ```text
 //! src/model/       the nouns: records, times, durations, names, findings, verdicts
-//! src/judge/       records → names resolved → standing of each grant → checks/, one file each; decide/ answers for one
-//! src/report/      findings as a table, JSON lines in full or short, a JSON array, OCSF events
+//! src/judge/       records → names resolved → standing of each grant → checks/, one file each; decide/ answers for one,
+//!                  chain/ tells how one came about
+//! src/report/      findings as a table, JSON lines in full or short, a JSON array, OCSF events; chain/: one as a page
 //! src/intake/      reads files of records (plain, gzip, zstd) into an estate; keeps what it rejects
 //! src/connect/     asks products (HTTP, LDAP, SQL, programs) or reads their exports; a row through jq becomes records
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
 //! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled; what was known once
 //! src/audit/       the evidence pack: what was known at an instant, as HTML, CSV or OSCAL; what other rules would change
 //! src/store/       what is remembered, in SQLite: records and their history, verdicts, findings, the outbox
+//! src/evidence/    the log of what happened: a Merkle tree, signed checkpoints, proofs, and whether it is what it was
 //! src/net/         how others are reached: addresses that may be, TLS, proxies
 //! src/sink/        findings told to others, one file for each kind of receiver
 //! src/secret.rs    where a secret is, and fetching it
@@ -38,7 +40,7 @@
 //! src/lock.rs      one process on one store
 //! src/turns.rs     several threads that hand on what they made in the order of its number
 //! src/log.rs       the log, in which no name does anything to a terminal
-//! src/serve/       health, readiness and metrics over HTTP
+//! src/serve/       over HTTP: health, readiness, metrics, pages for people and JSON for programs, behind a sign-in
 //! src/notify.rs    telling systemd that the service is ready, stops and still works
 //! src/schedule/    when a job is due: cron in a time zone, and what was missed
 //! src/daemon/      the only loop: what is due is done, and every sink empties its part of the outbox
@@ -85,7 +87,8 @@
 //! | `intake` | `model`, `judge`, `turns` | files, terminal |
 //! | `connect` | `model`, `net`, `secret` | files, processes, clock, environment, network, async |
 //! | `alert` | `model` | nothing |
-//! | `store` | `model` | files |
+//! | `evidence` | `model`, `secret` | nothing |
+//! | `store` | `model`, `evidence` | files |
 //! | `secret` | nothing | files, environment |
 //! | `net` | `model`, `report`, `secret` | files, network, async |
 //! | `sink` | `model`, `report`, `secret`, `alert`, `net` | files, terminal, network, async |
@@ -95,14 +98,16 @@
 //! | `lock` | nothing | files, processes |
 //! | `turns` | nothing | nothing |
 //! | `log` | nothing | terminal, environment, clock |
-//! | `serve` | `model` | network, async |
+//! | `serve` | `model`, `judge`, `controls`, `report`, `alert`, `evidence`, `store`, `engine`, `secret`, `net` | network, async, clock |
 //! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
-//! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `sink`, `schedule`, `serve`, `log` | files, clock |
-//! | `daemon` | `model`, `alert`, `judge`, `connect`, `controls`, `config`, `engine`, `store`, `sink`, `schedule`, `serve`, `lock`, `notify` | files, clock, environment, processes, async |
+//! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `evidence`, `sink`, `schedule`, `serve`, `log` | files, clock |
+//! | `daemon` | `model`, `alert`, `judge`, `connect`, `controls`, `config`, `engine`, `evidence`, `store`, `sink`, `schedule`, `serve`, `lock`, `notify` | files, clock, environment, processes, async |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
 //! | `main` | `cli` | environment, processes |
 //!
+//! `serve` asks `net` for the identity provider, and `engine` for the estate that decisions are answered from and chains are
+//! told of.
 //! `connect` starts a process for a map that is not built in and for a source that is a program, and looks at the clock to end
 //! what takes too long and to wait where it is asked to.
 //!
@@ -117,6 +122,7 @@ pub mod connect;
 pub mod controls;
 pub mod daemon;
 pub mod engine;
+pub mod evidence;
 pub mod intake;
 pub mod judge;
 pub mod lock;

@@ -1,6 +1,8 @@
 //! How fast the main job is: reading records, resolving names, judging, writing findings. See `benches/README.md`.
 
 mod estate;
+#[path = "../shared/processor.rs"]
+mod processor;
 
 use std::hint::black_box;
 use std::io::{BufWriter, Write};
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use counterfoil::controls::Controls;
 use counterfoil::intake::{Taken, read_text};
-use counterfoil::judge::{Decide, Judgement, Settings, World, checks, judge};
+use counterfoil::judge::{Decide, Judgement, Question, Settings, Who, World, checks, judge};
 use counterfoil::model::finding::Verdict;
 use counterfoil::model::{Instant, parse_line};
 use counterfoil::report::{Format, Head, Options, Summary, writer};
@@ -92,6 +94,15 @@ fn benches(criterion: &mut Criterion, grants: u64) {
     group.finish();
 }
 
+fn question<'v>(v: &'v Verdict<'_>) -> Question<'v> {
+    Question {
+        who: Who::Account(&v.account),
+        system: &v.system,
+        entitlement: &v.entitlement,
+        scope: v.scope.as_deref(),
+    }
+}
+
 /// Is this grant justified now? Each grant of the estate is asked for once, in an order that has nothing to do with where it
 /// is kept, and as often a grant that nobody holds.
 fn look_up(group: &mut BenchmarkGroup<'_, WallTime>, judgement: &Judgement<'_>) {
@@ -99,17 +110,28 @@ fn look_up(group: &mut BenchmarkGroup<'_, WallTime>, judgement: &Judgement<'_>) 
     let mut asked: Vec<_> = judgement.verdicts().enumerate().collect();
     asked.sort_by_key(|(number, _)| (*number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     group.throughput(Throughput::Elements(asked.len() as u64));
-    let ask = |entitlement: Option<&str>| {
-        let known = |v: &Verdict<'_>| {
-            let entitlement = entitlement.unwrap_or(&v.entitlement);
-            decide
-                .ask(&v.system, &v.account, entitlement, v.scope.as_deref(), now())
-                .is_some_and(|a| a.stands)
-        };
-        asked.iter().filter(|(_, v)| known(black_box(v))).count()
+    let held: Vec<_> = asked.iter().map(|(_, v)| question(v)).collect();
+    let none: Vec<_> = held.iter().map(|q| Question { entitlement: "role-none", ..*q }).collect();
+    let ask = |questions: &[Question<'_>]| {
+        questions.iter().filter(|q| decide.ask(black_box(q), now()).is_some_and(|a| a.stands)).count()
     };
-    group.bench_function("look up", |b| b.iter(|| ask(None)));
-    group.bench_function("look up what nobody holds", |b| b.iter(|| ask(Some("role-none"))));
+    let together = |questions: &[Question<'_>]| {
+        let stands = |some| decide.ask_all(some, now()).iter().flatten().filter(|a| a.stands).count();
+        questions.chunks(50).map(stands).sum::<usize>()
+    };
+    // By the time of the processor: one thread asks, and others may use the machine.
+    let mut time = |name: &str, work: &dyn Fn() -> usize| {
+        group.bench_function(name, |b| {
+            b.iter_custom(|times| {
+                let before = processor::spent();
+                (0..times).for_each(|_| _ = black_box(work()));
+                Duration::from_secs_f64(processor::spent() - before)
+            });
+        });
+    };
+    time("look up", &|| ask(&held));
+    time("look up what nobody holds", &|| ask(&none));
+    time("look up fifty at once", &|| together(&held));
     group.bench_function("index for looking up", |b| b.iter_with_large_drop(|| Decide::new(judgement)));
 }
 

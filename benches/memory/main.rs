@@ -136,7 +136,7 @@ fn change(from: &Path, to: &Path, per_mille: u64) -> (u64, u64) {
     for line in BufReader::with_capacity(1 << 20, File::open(from).unwrap()).lines() {
         let line = line.unwrap();
         records += 1;
-        if line.starts_with("{\"type\":\"grant\"") {
+        if line.contains("\"type\":\"grant\"") {
             grants += 1;
             if grants % 1000 < per_mille {
                 touched += 1;

@@ -218,6 +218,9 @@ fn take_over(life: &mut Life, fresh: &Life) {
     life.home = fresh.home;
     life.system.clone_from(&fresh.system);
     life.source.clone_from(&fresh.source);
+    life.account.clone_from(&fresh.account);
+    life.subject.clone_from(&fresh.subject);
+    life.request.clone_from(&fresh.request);
     life.grant = fresh.grant;
     life.severity = fresh.severity;
     life.standing = fresh.standing;

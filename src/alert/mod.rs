@@ -7,6 +7,7 @@
 //! doubts, clock ─────┘                             └─▶ at most one event ─▶ mute ─▶ filter ─▶ group ─▶ outbox
 //! ```
 
+pub mod accept;
 pub mod filter;
 pub mod freeze;
 pub mod group;

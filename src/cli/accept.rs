@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::store::Configured;
 use super::{Done, Outcome, fault, note};
+use crate::alert::accept::{Asked, objection};
 use crate::config::instant;
+use crate::model::Instant;
 use crate::model::event::State;
 use crate::model::finding::Finding;
-use crate::model::{Instant, norm};
 use crate::store::{Accepted, Store};
 
 /// `counterfoil accept FINDING …`
@@ -52,22 +53,10 @@ impl Accept {
         };
         let now = instant(SystemTime::now());
         let most = config.alerts.max_exception;
-        if self.until <= now {
-            return Err(fault(format!("--until {} is not after now ({now})", self.until)));
-        }
-        if self.until > now.plus(most) {
-            return Err(fault(format!(
-                "--until {} is further ahead than an exception may reach: {most} ([alerts] max_exception)",
-                self.until
-            )));
-        }
-        if self.reason.trim().is_empty() || self.by.trim().is_empty() {
-            return Err(fault("an exception has a --reason and somebody who answers for it (--by)"));
-        }
         let finding: Finding<'_> = serde_json::from_str(&life.body)?;
-        let holder = finding.subject.as_ref().map(|s| norm(&s.id).into_owned());
-        if holder.as_deref() == Some(&*norm(&self.by)) {
-            return Err(fault(format!("{} holds the access, and cannot accept it", self.by)));
+        let asked = Asked { by: &self.by, reason: &self.reason, until: self.until };
+        if let Some(why) = objection(asked, &finding, now, most) {
+            return Err(fault(format!("the exception cannot be given: {why}")));
         }
         store.accept(&Accepted {
             finding: life.id.clone(),

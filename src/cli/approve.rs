@@ -1,9 +1,13 @@
 //! `approve`: a pull that was held because it changes so much is let pass.
 
+use std::time::SystemTime;
+
 use clap::Args;
 
 use super::store::Configured;
 use super::{Done, Outcome, fault, note};
+use crate::config::instant;
+use crate::evidence::{Action, Deed};
 use crate::model::life::Trouble;
 use crate::store::Store;
 
@@ -13,6 +17,9 @@ pub(super) struct Approve {
     /// The run whose pulls are held, as the finding about the source names it.
     #[arg(long, value_name = "RUN")]
     run: u64,
+    /// Who lets it pass, for the evidence log.
+    #[arg(long, value_name = "IDENTITY")]
+    by: Option<String>,
     #[command(flatten)]
     configured: Configured,
 }
@@ -26,7 +33,9 @@ impl Approve {
                 && run == self.run
             {
                 source.approved = Some(now);
-                store.save_source(&source)?;
+                let deed = Deed::Approved { run, source: source.id.clone(), before, now };
+                let by = self.by.as_deref().filter(|by| !by.trim().is_empty());
+                store.decide(&source, &Action::new(instant(SystemTime::now()), by, deed))?;
                 note(format_args!(
                     "source `{}`: from {before} records to about {now} is approved; its next pull passes",
                     source.id

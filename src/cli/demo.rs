@@ -15,7 +15,7 @@ use crate::model::Instant;
 struct Embedded;
 
 /// The instant the sample company is judged at.
-const NOW: &str = "2026-06-01T00:00:00Z";
+pub(super) const NOW: &str = "2026-06-01T00:00:00Z";
 
 /// `counterfoil demo`
 #[derive(Debug, Args)]
@@ -48,6 +48,7 @@ impl Demo {
             rejects: folder.path().join("rejects.jsonl"),
         };
         let next = [
+            ("counterfoil explain --demo ledger/ofarouk/dba", "how one of these came about, link by link"),
             ("counterfoil demo --write-to sample", "the exports and the configuration behind this"),
             ("counterfoil reconcile --config sample/counterfoil.toml", "the same, from your own folder"),
             ("counterfoil connectors jira", "how to export your own tickets, and every setting"),
@@ -57,7 +58,7 @@ impl Demo {
 }
 
 /// Writes the files into a folder, which is made.
-fn unpack(folder: &Path) -> Result<(), super::Stop> {
+pub(super) fn unpack(folder: &Path) -> Result<(), super::Stop> {
     let shown = folder.display().to_string();
     std::fs::create_dir_all(folder).map_err(writing(&shown))?;
     for name in Embedded::iter() {

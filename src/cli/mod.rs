@@ -11,6 +11,8 @@ mod checks;
 mod config;
 mod connectors;
 mod demo;
+mod evidence;
+mod explain;
 mod generate;
 mod outbox;
 pub mod progress;
@@ -21,6 +23,7 @@ mod report;
 mod run;
 mod simulate;
 mod store;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -43,6 +46,8 @@ enum Command {
     Demo(demo::Demo),
     /// Judge records, or the sources of a configuration, once.
     Reconcile(Box<reconcile::Reconcile>),
+    /// Tell the whole chain behind a grant, a finding or a request.
+    Explain(Box<explain::Explain>),
     /// Watch: pull on schedules, judge what changed, tell it to the sinks.
     Run(run::Run),
     /// Write the evidence pack of an instant: what was known and true, for an auditor.
@@ -59,6 +64,11 @@ enum Command {
     /// Look after what is remembered.
     #[command(subcommand)]
     Store(store::Command),
+    /// Keys, checkpoints and proofs of the evidence log.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
+    /// Check the evidence log: whether it was cut or changed, and where.
+    Verify(verify::Verify),
     /// Print one source's records as JSON lines.
     Pull(pull::Pull),
     /// List the connectors, or print the page of one.
@@ -141,6 +151,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(demo) => demo.run(),
         Command::Reconcile(reconcile) => reconcile.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Run(run) => run.run(),
         Command::Report(report) => report.run(),
         Command::Simulate(simulate) => simulate.run(),
@@ -148,6 +159,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Approve(approve) => approve.run(),
         Command::Outbox(outbox) => outbox.run(),
         Command::Store(store) => store.run(),
+        Command::Evidence(evidence) => evidence.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Pull(pull) => pull.run(),
         Command::Connectors(connectors) => connectors.run(),
         Command::Checks(checks) => checks.run(),

@@ -14,7 +14,7 @@ use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
 use crate::config::{Config, instant};
 use crate::controls::Controls;
 use crate::intake::{self, Rejects, Source, Taken};
-use crate::judge::{Judgement, Teller, World, judge};
+use crate::judge::{Builder, Judgement, Teller, World, judge};
 use crate::model::Instant;
 use crate::model::finding::{Finding, Severity};
 use crate::report::{self, Format, Head, Lines, Standings, Style, Summary};
@@ -136,7 +136,7 @@ impl Reconcile {
         } else {
             self.records.iter().map(|path| intake::source_of_argument(path)).collect()
         };
-        let taken = read(&sources, self.how.threads(), rejects.as_mut(), now)?;
+        let taken = read(Builder::default(), &sources, self.how.threads(), rejects.as_mut(), now)?;
         if let Some(rejects) = &mut rejects {
             rejects.finish()?;
             if taken.rejected > 0 {
@@ -182,7 +182,7 @@ impl How {
 }
 
 /// Whether a configuration asks for what is found to be remembered and told.
-fn remembers(config: &Config) -> bool {
+pub(super) fn remembers(config: &Config) -> bool {
     config.store.is_some() || !config.sink.is_empty()
 }
 
@@ -194,7 +194,7 @@ pub(super) fn threads(asked: Option<u16>) -> usize {
 
 /// Pulls every source of a configuration into one file of records. The file has no name: however the program ends,
 /// nobody finds the records lying about.
-fn pull_all(config: &Config, file: Option<&Path>) -> Result<Source, Stop> {
+pub(super) fn pull_all(config: &Config, file: Option<&Path>) -> Result<Source, Stop> {
     let mut sources = config.sources()?;
     for source in &mut sources {
         source.options.worker = std::env::current_exe().ok();
@@ -216,6 +216,7 @@ fn pull_all(config: &Config, file: Option<&Path>) -> Result<Source, Stop> {
 
 /// Reads records, with a bar.
 pub(super) fn read(
+    builder: Builder,
     sources: &[Source],
     threads: usize,
     rejects: Option<&mut Rejects>,
@@ -224,7 +225,8 @@ pub(super) fn read(
     let total = sources.iter().map(Source::size).sum();
     let bar = Progress::on_stderr().reading(total);
     let counter = bar.counter();
-    Ok(intake::read(sources, intake::Options { threads, rejects, now, progress: &counter })?)
+    let options = intake::Options { threads, rejects, now, progress: &counter };
+    Ok(intake::read_into(builder, sources, options)?)
 }
 
 /// Judges what was read and tells what was found.

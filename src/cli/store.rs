@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{Done, Outcome, Stop, fault, note};
 use crate::config::{Config, instant};
-use crate::store::{Retention, Sqlite, Store};
+use crate::store::{Retention, Sqlite, Store, StoreError};
 
 /// `counterfoil store …`
 #[derive(Debug, Subcommand)]
@@ -40,6 +40,15 @@ pub(super) struct Configured {
 impl Configured {
     /// The configuration, and its store, which must be there.
     pub(super) fn open(&self) -> Result<(Config, Sqlite), Stop> {
+        self.open_with(Sqlite::open)
+    }
+
+    /// The same, to read only.
+    pub(super) fn open_read(&self) -> Result<(Config, Sqlite), Stop> {
+        self.open_with(Sqlite::open_read)
+    }
+
+    fn open_with(&self, open: fn(&Path) -> Result<Sqlite, StoreError>) -> Result<(Config, Sqlite), Stop> {
         let config = Config::load(&self.config)?;
         let path = path(&config);
         if !path.exists() {
@@ -48,7 +57,7 @@ impl Configured {
                 path.display()
             )));
         }
-        Ok((config, Sqlite::open(&path)?))
+        Ok((config, open(&path)?))
     }
 }
 

@@ -128,7 +128,10 @@ pub fn line(record: &Map<String, Value>) -> String {
         }
         strict::write_canonical_text(key, &mut out);
         out.push(':');
-        out.push_str(&value.to_string());
+        match value {
+            Value::String(text) => strict::write_canonical_text(text, &mut out),
+            other => out.push_str(&other.to_string()),
+        }
     }
     out.push('}');
     out

@@ -5,7 +5,8 @@ use super::catalog::{Connector, Origin};
 use super::decode::Row;
 use super::feed::Feed;
 use super::limits::MAX_MAP_THREADS;
-use super::manifest::MapKind;
+use super::manifest::{MapKind, Native};
+use super::map::columns::Columns;
 use super::map::worker::Worker;
 use super::map::{Bindings, Joined, Program};
 use super::pull::PullOptions;
@@ -30,6 +31,9 @@ pub(super) struct Here {
     program: Program,
     joined: Joined,
     bindings: Option<Bindings>,
+    native: Option<Native>,
+    /// What does the same as the map for the usual rows of this file.
+    columns: Option<Columns>,
 }
 
 /// What a map is told of a file before its rows.
@@ -68,7 +72,9 @@ impl Runner {
             _ => {
                 let name = format!("connectors/{}/map.jq", connector.name());
                 let program = Program::compile(text, &name)?;
-                Self::Here(Box::new(Here { program, joined: Joined::default(), bindings: None }))
+                let native = connector.manifest.native.filter(|_| connector.origin == Origin::BuiltIn);
+                let joined = Joined::default();
+                Self::Here(Box::new(Here { program, joined, bindings: None, native, columns: None }))
             }
         })
     }
@@ -97,6 +103,7 @@ impl Runner {
             Self::None => Ok(()),
             Self::Here(here) => {
                 here.bindings = Some(Bindings::new(settings, shape, file, head, &here.joined, taken_at));
+                here.columns = here.native.and_then(|Native::Columns| Columns::plan(settings, head));
                 Ok(())
             }
             Self::Apart(worker) => held(worker).open(settings, shape, file, head, taken_at),
@@ -153,6 +160,9 @@ impl Batch<'_> {
         match self {
             Self::None => take(row.value.clone()),
             Self::Here(here) => match &here.bindings {
+                Some(_) if let Some(results) = here.columns.as_ref().and_then(|c| c.results(&row.value)) => {
+                    results.into_iter().try_for_each(take)
+                }
                 Some(bindings) => here.program.run(&row.value, row.number, at, bindings, take),
                 None => Err("a row came before its file".to_owned()),
             },

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::ahead::{AtOnce, Pulls};
 use super::setup::Setup;
+use crate::alert::filter::Audience;
 use crate::engine::{Engine, EngineError, Manifest, Order, Pulled, SourceSpec};
-use crate::model::event::{HEARTBEAT_SCHEMA, Heartbeat, State, hashed};
+use crate::evidence;
+use crate::model::event::{CHECKPOINT_SCHEMA, Checkpoint, HEARTBEAT_SCHEMA, Heartbeat, State, hashed};
 use crate::model::life::SourceState;
 use crate::model::{Duration, Instant};
 use crate::schedule::Board;
@@ -102,6 +104,17 @@ impl Core {
         self.engine.rules().settings.checks.thresholds.source_max_age
     }
 
+    /// What runs go by.
+    #[must_use]
+    pub fn rules(&self) -> &crate::engine::Rules {
+        self.engine.rules()
+    }
+
+    /// Lets the next look judge what has to be judged, though nothing is due.
+    pub fn judge_soon(&mut self) {
+        self.rejudge = true;
+    }
+
     /// When there will next be something to do.
     #[must_use]
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
@@ -126,6 +139,17 @@ impl Core {
     /// # Errors
     /// When the store fails, or the run is asked to stop: what is due stays due.
     pub fn tick_with(
+        &mut self,
+        now: Instant,
+        stop: &dyn Fn() -> bool,
+        pulls: &mut dyn Pulls,
+    ) -> Result<Ticked, EngineError> {
+        let ticked = self.do_due(now, stop, pulls)?;
+        self.checkpoint(now)?;
+        Ok(ticked)
+    }
+
+    fn do_due(
         &mut self,
         now: Instant,
         stop: &dyn Fn() -> bool,
@@ -179,7 +203,41 @@ impl Core {
         self.engine.store().unmute(now)?;
         let due: Vec<String> = self.setup.sources.iter().map(|s| s.id.clone()).collect();
         let order = Order { now, sources: &self.setup.sources, due: &due, judge: true, stop };
-        self.engine.run(&order, pull)
+        let manifest = self.engine.run(&order, pull)?;
+        self.checkpoint(now)?;
+        Ok(manifest)
+    }
+
+    /// Makes a checkpoint where the evidence log grew; where it is signed, every sink that programs read is told.
+    fn checkpoint(&mut self, now: Instant) -> Result<(), StoreError> {
+        let signer = self.setup.signer.as_ref();
+        let machines = self.setup.destinations.iter().map(|d| &d.listener);
+        let told: Vec<&str> = match signer {
+            Some(_) => machines.filter(|l| l.audience == Audience::Machines).map(|l| l.id.as_str()).collect(),
+            None => vec![],
+        };
+        let made = self.engine.store().checkpoint(now, &mut |size, root| {
+            let (head, note) = evidence::seal(size, root, signer).map_err(|e| e.to_string())?;
+            let notice = |sink: &&str| {
+                let id = hashed("k1:", &format!("{sink}\n{note}"));
+                let body = Checkpoint {
+                    schema: CHECKPOINT_SCHEMA.to_owned(),
+                    id: id.clone(),
+                    time: now,
+                    origin: head.origin.clone(),
+                    size,
+                    root: evidence::base64(&root),
+                    note: note.clone(),
+                };
+                let body = serde_json::to_string(&body).unwrap_or_default();
+                NewNotice { sink: (*sink).to_owned(), id, kind: "checkpoint".to_owned(), body, at: now }
+            };
+            Ok((note.clone(), told.iter().map(notice).collect()))
+        })?;
+        if let Some(entries) = made {
+            tracing::debug!(entries, signed = signer.is_some(), "checkpoint of the evidence log");
+        }
+        Ok(())
     }
 
     fn prune(&mut self, now: Instant) -> Result<(), StoreError> {

@@ -242,6 +242,7 @@ fn message(letter: &Letter) -> Result<Message<'static>, String> {
         Content::Notice { kind, body } => match kind.as_str() {
             "digest" => Notice::Digest(serde_json::from_str(body).map_err(broken)?),
             "heartbeat" => Notice::Heartbeat(serde_json::from_str(body).map_err(broken)?),
+            "checkpoint" => Notice::Checkpoint(serde_json::from_str(body).map_err(broken)?),
             other => return Err(format!("a notice of the unknown kind `{other}`")),
         },
     };

@@ -8,6 +8,7 @@ use crate::config::{Config, ConfigError};
 use crate::connect::transport::Origin;
 use crate::controls::Controls;
 use crate::engine::{Listener, Rules, SourceSpec};
+use crate::evidence::Signer;
 use crate::model::RecordType;
 use crate::schedule::Schedule;
 use crate::sink::SinkError;
@@ -24,6 +25,8 @@ pub struct Setup {
     pub schedules: Vec<Schedule>,
     /// Whether a pull is followed by judging; otherwise that has times of its own.
     pub judge_after_pull: bool,
+    /// Who signs checkpoints of the evidence log.
+    pub signer: Option<Signer>,
 }
 
 /// Why nothing can run with a configuration.
@@ -87,7 +90,8 @@ impl Setup {
             threads,
         };
         let (schedules, judge_after_pull) = (config.schedules()?, config.schedule.reconcile.is_none());
-        Ok(Self { rules, sources, destinations, schedules, judge_after_pull })
+        let signer = config.evidence.signer(&config.folder).map_err(SetupError)?;
+        Ok(Self { rules, sources, destinations, schedules, judge_after_pull, signer })
     }
 
     /// The ids of the sinks.

@@ -22,7 +22,7 @@ use crate::lock::ProcessLock;
 use crate::model::event::Activity;
 use crate::model::{Duration, Instant};
 use crate::notify::Notifier;
-use crate::serve::{Server, Status};
+use crate::serve::{Facts, Server, Site, Status};
 use crate::store::{Sqlite, Store};
 
 /// The longest wait: the clock may be set meanwhile.
@@ -36,12 +36,18 @@ const GRACE: Span = Span::from_secs(4);
 /// How long after that it ends whatever still hangs: a disk or a pipe that does not answer, say.
 const LAST: Span = Span::from_secs(8);
 
+/// How many requests may read the store at once.
+const READERS: usize = 3;
+
 /// What the loop is woken by.
+#[derive(Clone, Copy)]
 enum Wake {
     Stop,
     Reload,
     /// A pull has ended.
     Pulled,
+    /// Somebody has accepted a finding, or let a pull pass.
+    Acted,
 }
 
 /// The clock.
@@ -75,17 +81,28 @@ pub fn run(
         .map_err(|e| fail(&e))?;
     let status = Arc::new(Status::new(env!("CARGO_PKG_VERSION")));
     let (end, ended) = watch::channel(false);
-    if let Some(serve) = &config.serve {
-        let server = runtime.block_on(Server::bind(serve, Arc::clone(&status))).map_err(|e| fail(&e))?;
-        tracing::info!(address = %server.address(), "serving health, readiness and metrics");
-        let mut ended = ended.clone();
-        runtime.spawn(server.run(async move { drop(ended.wait_for(|end| *end).await) }));
-    }
     let stopping = Arc::new(AtomicBool::new(false));
     let (wake, woken) = channel();
+    let mut site = None;
+    if let Some(serve) = &config.serve {
+        let stores = (0..READERS).map(|_| open()).collect::<Result<_, _>>()?;
+        let look = waker(&wake, Wake::Acted);
+        let own =
+            Site::new(serve, &config.folder, Arc::clone(&status), stores, now, look).map_err(|e| fail(&e))?;
+        let own = Arc::new(own);
+        own.set_facts(facts(&config, &core));
+        if own.decides() {
+            own.keep_decisions(open()?).map_err(|e| fail(&e))?;
+        }
+        let server = runtime.block_on(Server::bind(serve, Arc::clone(&own))).map_err(|e| fail(&e))?;
+        tracing::info!(address = %server.address(), "serving pages, health, readiness and metrics");
+        let mut ended = ended.clone();
+        runtime.spawn(server.run(async move { drop(ended.wait_for(|end| *end).await) }));
+        site = Some(own);
+    }
     runtime.spawn(signals(wake.clone(), Arc::clone(&stopping)));
     let pulls = super::pull::kept_beside(store);
-    let ahead = Ahead::new(config.clone(), pulls.clone(), waker(&wake));
+    let ahead = Ahead::new(config.clone(), pulls.clone(), waker(&wake, Wake::Pulled));
     let mut daemon = Daemon {
         core,
         config,
@@ -93,6 +110,7 @@ pub fn run(
         post_office: None,
         runtime,
         status,
+        site,
         notifier: Notifier::from_environment(),
         stopping,
         uncounted: true,
@@ -119,6 +137,8 @@ struct Daemon {
     post_office: Option<PostOffice>,
     runtime: tokio::runtime::Runtime,
     status: Arc<Status>,
+    /// What is served, where something is.
+    site: Option<Arc<Site>>,
     notifier: Notifier,
     stopping: Arc<AtomicBool>,
     /// Whether grants and findings have yet to be counted for the metrics.
@@ -130,10 +150,23 @@ struct Daemon {
     pulls: Option<std::path::PathBuf>,
 }
 
-/// Wakes the loop when a pull has ended.
-fn waker(wake: &Sender<Wake>) -> Arc<dyn Fn() + Send + Sync> {
+/// Wakes the loop.
+fn waker(wake: &Sender<Wake>, what: Wake) -> Arc<dyn Fn() + Send + Sync> {
     let wake = wake.clone();
-    Arc::new(move || drop(wake.send(Wake::Pulled)))
+    Arc::new(move || {
+        let _ = wake.send(what);
+    })
+}
+
+/// What pages show of a configuration.
+fn facts(config: &Config, core: &Core) -> Facts {
+    let rules = core.rules();
+    Facts {
+        sources: config.source.iter().map(|s| (s.id.clone(), s.connector.clone())).collect(),
+        settings: rules.settings.clone(),
+        max_exception: rules.life.max_exception,
+        frameworks: rules.frameworks.clone(),
+    }
 }
 
 /// The tasks that empty the outbox, one for each sink.
@@ -156,6 +189,7 @@ impl Daemon {
             match woken.recv_timeout(wait) {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Wake::Reload) => self.reload(load, controls, threads),
+                Ok(Wake::Acted) => self.core.judge_soon(),
                 Ok(Wake::Pulled) | Err(RecvTimeoutError::Timeout) => {}
             }
             wait = if self.tick() { self.until_next() } else { AFTER_FAULT };
@@ -196,6 +230,9 @@ impl Daemon {
             Ok(ticked) => {
                 recount |= ticked.run.is_some();
                 if let Some(run) = &ticked.run {
+                    if let Some(site) = &self.site {
+                        site.renew_decisions(run.homes > 0);
+                    }
                     metrics.run_ended("ok", took, now);
                     for activity in [Activity::Create, Activity::Update, Activity::Close] {
                         metrics.changed(activity, run.events.get(activity.as_str()).copied().unwrap_or(0));
@@ -257,7 +294,16 @@ impl Daemon {
                     tracing::error!(error = %e, "the store failed while the configuration was read again");
                 }
                 // What is being pulled goes by the old configuration: it is broken off, and due again.
-                self.ahead = Ahead::new(config.clone(), self.pulls.clone(), waker(&self.wake));
+                self.ahead = Ahead::new(config.clone(), self.pulls.clone(), waker(&self.wake, Wake::Pulled));
+                if let (Some(site), Some(serve)) = (&self.site, &config.serve) {
+                    site.set_facts(facts(&config, &self.core));
+                    if let Err(e) = site.reload(serve, &config.folder) {
+                        tracing::error!(error = %e, "who may sign in is not read again; the old tokens stay");
+                    }
+                }
+                if config.serve.as_ref().map(|s| s.listen) != self.config.serve.as_ref().map(|s| s.listen) {
+                    tracing::warn!("another address to listen on takes a restart");
+                }
                 self.config = config;
                 self.open_post_office();
                 tracing::info!("the configuration was read again");

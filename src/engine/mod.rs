@@ -11,6 +11,7 @@
 //! goes on with what is left.
 
 mod lines;
+mod look;
 mod part;
 mod past;
 mod prepare;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::BufRead;
 
+pub use look::{all_of, part_of, requests_called};
 use part::Catalogue;
 pub use past::{
     Past, SourceAt, TakenAt, Terms, accepted_at, each_manifest, estate_at, estate_with, known_since,
@@ -299,12 +301,22 @@ impl Run<'_> {
     }
 
     fn catalogue(&self) -> Result<Catalogue, EngineError> {
-        let taken_at: HashMap<String, String> =
-            self.states.values().filter_map(|s| Some((s.id.clone(), s.taken_at?.to_string()))).collect();
-        let exceptions = self.store.accepted(self.now)?;
-        let lines = exceptions.iter().map(exception_line).collect();
-        Catalogue::load(&*self.store, taken_at, lines, &self.rules.settings.accountability)
+        catalogue(&*self.store, self.states.values(), self.now, &self.rules.settings)
     }
+}
+
+/// The catalogue as of an instant; the sources say when each was last pulled.
+fn catalogue<'s>(
+    store: &dyn Store,
+    sources: impl Iterator<Item = &'s SourceState>,
+    now: Instant,
+    settings: &Settings,
+) -> Result<Catalogue, EngineError> {
+    let taken_at: HashMap<String, String> =
+        sources.filter_map(|s| Some((s.id.clone(), s.taken_at?.to_string()))).collect();
+    let exceptions = store.accepted(now)?;
+    let lines = exceptions.iter().map(exception_line).collect();
+    Catalogue::load(store, taken_at, lines, &settings.accountability)
 }
 
 /// An exception that a person gave, as a record.

@@ -176,10 +176,20 @@ impl Part {
         catalogue: &Catalogue,
         names: &[Token],
     ) -> Result<Self, EngineError> {
+        Self::load_into(Builder::default(), store, catalogue, names)
+    }
+
+    /// As [`Part::load`], by a builder of the caller's.
+    pub(super) fn load_into(
+        builder: Builder,
+        store: &dyn Store,
+        catalogue: &Catalogue,
+        names: &[Token],
+    ) -> Result<Self, EngineError> {
         let mut l = Loading {
             store,
             catalogue,
-            builder: Builder::default(),
+            builder,
             lines: vec![],
             loaded: HashSet::new(),
             people: HashMap::new(),

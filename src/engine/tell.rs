@@ -6,7 +6,7 @@ use crate::alert::mute::{Mute, muted_until};
 use crate::model::event::{Cause, EVENT_SCHEMA, Event, State, event_id};
 use crate::model::finding::Finding;
 use crate::model::life::Life;
-use crate::model::{Instant, norm};
+use crate::model::{Instant, norm, safe_text};
 use crate::store::{NewEvent, NewLetter};
 
 use super::Run;
@@ -122,7 +122,8 @@ impl Run<'_> {
             State::Open | State::Accepted => letters.iter().map(|l| l.sink.clone()).collect(),
         };
         Some(NewEvent {
-            body: serde_json::to_string(&event).unwrap_or_default(),
+            // Just as programs are told it, since the evidence log holds the hash of this text.
+            body: safe_text(&event, life.body.len() + 512),
             id: event.id,
             finding: life.id.clone(),
             at: self.now,

@@ -98,10 +98,18 @@ pub struct Options<'a> {
 /// # Errors
 /// When a file cannot be read, or a line is no record and bad lines are not to be skipped.
 pub fn read(sources: &[Source], options: Options<'_>) -> Result<Taken, IntakeError> {
+    read_into(Builder::default(), sources, options)
+}
+
+/// As [`read`], with a builder of the caller's.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_into(builder: Builder, sources: &[Source], options: Options<'_>) -> Result<Taken, IntakeError> {
     let (threads, now, progress) = (options.threads, options.now, options.progress);
     let mut inputs = vec![];
     let mut whole = Whole {
-        builder: Builder::default(),
+        builder,
         records: 0,
         rejected: 0,
         rejects: options.rejects,

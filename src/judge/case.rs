@@ -7,7 +7,7 @@ use super::estate::{ApprovalRow, GrantRow, IdentityRow, Origin, PolicyRow, Reque
 use super::names::Key;
 use super::settings::Thresholds;
 use super::weigh::{Facts, Moment};
-use super::world::{Asked, Held, Item, Policy, Relations, Say, Selector, World};
+use super::world::{Asked, Held, Item, Lent, Policy, Relations, Say, Selector, World};
 use crate::model::finding::Standing;
 use crate::model::record::{Decision, Kind, Status};
 use crate::model::{Instant, norm};
@@ -118,14 +118,19 @@ impl<'m> Case<'m> {
 
     /// Those whose approver is not the subject, the requester or, for a service or agent, its owner.
     pub(crate) fn independent(&self) -> impl Iterator<Item = Approving<'m>> + use<'m> {
-        let case = *self;
-        let owner =
-            case.identity().filter(|(i, _)| i.kind != Kind::Human).and_then(|(_, relations)| relations.owner);
-        let requester = case.request.and_then(|(_, asked)| asked.requester);
-        case.approving().filter(move |a| {
-            let is = |who: Option<Key>| who.is_some_and(|who| a.approver.same(who));
-            !is(Some(case.held.subject)) && !is(requester) && !is(owner)
-        })
+        let bearing = self.bearing();
+        self.approving().filter(move |a| bearing.tie(a.approver).is_none())
+    }
+
+    /// What the controlling request gives to whom.
+    pub(crate) fn bearing(&self) -> Bearing<'m> {
+        Bearing {
+            world: self.world(),
+            subject: self.held.subject,
+            system: self.held.system,
+            entitlement: self.held.entitlement,
+            requester: self.request.and_then(|(_, asked)| asked.requester),
+        }
     }
 
     /// The policy the controlling request cites, where the catalogue has it.
@@ -136,33 +141,14 @@ impl<'m> Case<'m> {
 
     /// Whether somebody satisfies one of the policy's selectors.
     pub(crate) fn is_authorised(&self, who: Key, policy: &Policy) -> bool {
-        let world = self.world();
-        let relations = self.identity();
-        let is = |other: Option<Key>| other.is_some_and(|other| who.same(other));
-        policy.approvers.iter().any(|s| match *s {
-            Selector::Identity(id) => is(Some(id)),
-            Selector::Group(group) => world
-                .identity(who)
-                .is_some_and(|(i, _)| i.groups.within(&world.estate.pools.names).contains(&group)),
-            Selector::Manager => is(relations.and_then(|(_, r)| r.manager)),
-            Selector::IdentityOwner => {
-                is(relations.filter(|(i, _)| i.kind != Kind::Human).and_then(|(_, r)| r.owner))
-            }
-            Selector::SystemOwner => is(world.system_owners.get(&self.held.system).copied()),
-            Selector::EntitlementOwner => is(self.held.entitlement.and_then(|e| world.rights.get(&e)?.owner)),
-        })
+        let bearing = self.bearing();
+        policy.approvers.iter().any(|selector| bearing.satisfies(who, *selector))
     }
 
     /// Whether the one on whose behalf an approval was given had lent the approver their authority then, and is not
     /// the one who benefits.
     pub(crate) fn delegation_is_valid(&self, a: &Approving<'_>, on_behalf_of: Key) -> bool {
-        let lent = |t: Instant| {
-            let spans = self.world().delegations.get(&(on_behalf_of, a.approver));
-            spans.is_some_and(|s| {
-                s.iter().any(|(from, until)| *from <= t && until.is_none_or(|until| t < until))
-            })
-        };
-        !on_behalf_of.same(self.held.subject) && a.row.decided_at.is_some_and(lent)
+        self.bearing().delegation_is_valid(a, on_behalf_of)
     }
 
     pub(crate) fn person(&self, key: Key) -> &'m str {
@@ -232,9 +218,85 @@ impl World {
         )
     }
 
+    /// The delegations by which somebody had lent an approver their authority when they approved.
+    pub(crate) fn lent<'w>(
+        &'w self,
+        a: &Approving<'_>,
+        on_behalf_of: Key,
+    ) -> impl Iterator<Item = &'w Lent> + use<'w> {
+        let decided = a.row.decided_at;
+        let lent = self.delegations.get(&(on_behalf_of, a.approver));
+        lent.into_iter().flatten().filter(move |lent| {
+            decided.is_some_and(|t| lent.from <= t && lent.until.is_none_or(|until| t < until))
+        })
+    }
+
     /// The key of a person, as it is printed.
     pub(crate) fn person(&self, key: Key) -> &str {
         self.people.text(key).map_or("", |s| self.estate.text(s))
+    }
+}
+
+/// Who gets what on whose request: what it takes to tell whether somebody may approve it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bearing<'m> {
+    pub(crate) world: &'m World,
+    /// Who holds the access, or is to.
+    pub(crate) subject: Key,
+    pub(crate) system: Key,
+    pub(crate) entitlement: Option<Key>,
+    pub(crate) requester: Option<Key>,
+}
+
+/// What ties an approver to what they approve, so that they are not independent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bond {
+    /// They hold the access.
+    Holds,
+    /// They asked for it.
+    Asked,
+    /// They own the identity that holds it.
+    Owns,
+}
+
+impl Bearing<'_> {
+    /// What ties an approver to this; nothing where they are independent.
+    pub(crate) fn tie(&self, approver: Key) -> Option<Bond> {
+        let is = |who: Option<Key>| who.is_some_and(|who| approver.same(who));
+        if is(Some(self.subject)) {
+            Some(Bond::Holds)
+        } else if is(self.requester) {
+            Some(Bond::Asked)
+        } else {
+            is(self.owner()).then_some(Bond::Owns)
+        }
+    }
+
+    /// Who owns the service or agent.
+    fn owner(&self) -> Option<Key> {
+        let identity = self.world.identity(self.subject).filter(|(i, _)| i.kind != Kind::Human);
+        identity.and_then(|(_, relations)| relations.owner)
+    }
+
+    /// Whether somebody satisfies a selector.
+    pub(crate) fn satisfies(&self, who: Key, selector: Selector) -> bool {
+        let world = self.world;
+        let is = |other: Option<Key>| other.is_some_and(|other| who.same(other));
+        match selector {
+            Selector::Identity(id) => is(Some(id)),
+            Selector::Group(group) => world
+                .identity(who)
+                .is_some_and(|(i, _)| i.groups.within(&world.estate.pools.names).contains(&group)),
+            Selector::Manager => is(world.identity(self.subject).and_then(|(_, r)| r.manager)),
+            Selector::IdentityOwner => is(self.owner()),
+            Selector::SystemOwner => is(world.system_owners.get(&self.system).copied()),
+            Selector::EntitlementOwner => is(self.entitlement.and_then(|e| world.rights.get(&e)?.owner)),
+        }
+    }
+
+    /// See [`Case::delegation_is_valid`].
+    pub(crate) fn delegation_is_valid(&self, a: &Approving<'_>, on_behalf_of: Key) -> bool {
+        !on_behalf_of.same(self.subject) && self.world.lent(a, on_behalf_of).next().is_some()
     }
 }
 

@@ -23,6 +23,7 @@
 //! ```
 
 mod case;
+mod chain;
 pub mod checks;
 mod decide;
 mod estate;
@@ -31,6 +32,7 @@ mod names;
 mod order;
 mod present;
 pub mod reach;
+mod rests;
 mod settings;
 mod standing;
 mod tell;
@@ -38,10 +40,12 @@ mod upkeep;
 mod weigh;
 mod world;
 
-pub use decide::{Answer, Decide};
+pub use chain::{Candidate, Found, Question as ChainQuestion, Target};
+pub use decide::{Answer, Decide, Question, Who};
 pub use estate::{Builder, Estate, Fetch, Locator, TieError};
 pub use judgement::{Judgement, judge};
 pub use present::ControlSource;
+pub use rests::Speaker;
 pub use settings::{Accountability, Birthright, CheckOverride, Checks, Settings, Thresholds};
 pub use tell::Teller;
 pub use upkeep::{Kept, doubts, judge_part};

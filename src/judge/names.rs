@@ -224,12 +224,22 @@ impl Namespace {
         }
     }
 
+    /// All names that mean one key, each with its domain, when everything is resolved: ids exactly as they are written
+    /// (`true`), which come first, and normal forms.
+    pub(crate) fn meanings(&self) -> impl Iterator<Item = (bool, u32, Sym, Key)> + '_ {
+        let exact = self.exact.iter().map(|((domain, id), key)| (true, *domain, *id, *key));
+        let claims = self.claims.iter().filter_map(|(at, key)| Some((at, (*key)?)));
+        let unclaimed = self.unclaimed.iter().filter(|(at, _)| !self.claims.contains_key(*at));
+        let forms = claims.chain(unclaimed.map(|(at, key)| (at, *key)));
+        exact.chain(forms.map(|((domain, form), key)| (false, *domain, *form, key)))
+    }
+
     /// Lets go of what only [`Namespace::resolve`] needs.
     pub(crate) fn settle(&mut self) {
         self.asked = Asked::default();
     }
 
-    /// Lets go of what [`Namespace::find`] needs as well.
+    /// Lets go of what [`Namespace::find`] and [`Namespace::meanings`] tell of strangers as well.
     pub(crate) fn seal(&mut self) {
         self.settle();
         self.unclaimed = Fast::default();

@@ -182,7 +182,7 @@ impl<'w> Judgement<'w> {
     }
 
     /// Approvers, workflow owner and system owner; a role nobody fills is listed as such.
-    fn people<'a>(
+    pub(super) fn people<'a>(
         &'a self,
         request: Option<(&'a RequestRow, &'a Asked)>,
         right: Option<(Key, Option<Key>)>,
@@ -259,7 +259,7 @@ pub(super) struct Draft<'a> {
     pub(super) origins: [Option<Origin>; 2],
 }
 
-fn accountable_as(role: Role, identity: Option<&str>) -> Accountable<'_> {
+pub(super) fn accountable_as(role: Role, identity: Option<&str>) -> Accountable<'_> {
     Accountable {
         role,
         identity: identity.map(Cow::Borrowed),
@@ -268,13 +268,13 @@ fn accountable_as(role: Role, identity: Option<&str>) -> Accountable<'_> {
     }
 }
 
-fn path<'w>(world: &'w World, grant: &GrantRow) -> Vec<PathStepView<'w>> {
+pub(super) fn path<'w>(world: &'w World, grant: &GrantRow) -> Vec<PathStepView<'w>> {
     let text = |sym: Sym| Cow::Borrowed(world.estate.text(sym));
     let steps = grant.path.within(&world.estate.pools.steps).iter();
     steps.map(|s| PathStepView { system: s.system.map(text), entitlement: text(s.entitlement) }).collect()
 }
 
-fn grant_view<'w>(world: &'w World, grant: &GrantRow, held: &Held, usage: &Use) -> GrantView<'w> {
+pub(super) fn grant_view<'w>(world: &'w World, grant: &GrantRow, held: &Held, usage: &Use) -> GrantView<'w> {
     let text = |sym: Sym| Cow::Borrowed(world.estate.text(sym));
     GrantView {
         system: text(grant.system),
@@ -290,7 +290,7 @@ fn grant_view<'w>(world: &'w World, grant: &GrantRow, held: &Held, usage: &Use) 
     }
 }
 
-fn request_view<'w>(world: &'w World, request: &RequestRow, asked: &Asked) -> RequestView<'w> {
+pub(super) fn request_view<'w>(world: &'w World, request: &RequestRow, asked: &Asked) -> RequestView<'w> {
     let text = |sym: Sym| Cow::Borrowed(world.estate.text(sym));
     RequestView {
         source: text(request.source),

@@ -29,12 +29,19 @@ pub(super) struct Revocation {
 }
 
 /// Several requests, of which one controls: the latest decided, then the greatest id, then the greatest source.
-struct Control<'w> {
+pub(super) struct Control<'w> {
     world: &'w World,
     best: Option<u32>,
 }
 
-impl Control<'_> {
+impl<'w> Control<'w> {
+    /// The one of these that controls.
+    pub(super) fn of(world: &'w World, requests: impl Iterator<Item = u32>) -> Option<u32> {
+        let mut control = Self { world, best: None };
+        requests.for_each(|r| control.see(r));
+        control.best
+    }
+
     fn see(&mut self, request: u32) {
         let rank = |r: u32| {
             let (row, asked) = self.world.request(r)?;
@@ -88,7 +95,7 @@ impl Moment<'_> {
         next: &mut Next,
     ) -> (Standing, Option<u32>) {
         let (world, now) = (self.world, self.now);
-        if self.is_birthright(held) {
+        if self.birthright(held).is_some() {
             return (Standing::Birthright, None);
         }
         let mut reapproved = false;
@@ -99,8 +106,7 @@ impl Moment<'_> {
             let Some((row, asked)) = world.request(r) else { continue };
             match row.state {
                 State::Approved => {
-                    let counts =
-                        revocation.at.is_none_or(|at| asked.decided_at.is_some_and(|decided| decided > at));
+                    let counts = asked.is_decided_after(revocation.at);
                     reapproved |= counts;
                     next.see(asked.start);
                     next.see(asked.end);
@@ -149,9 +155,10 @@ impl Moment<'_> {
         (if self.requests_doubtful { Standing::Unknown } else { Standing::Unapproved }, None)
     }
 
-    fn is_birthright(&self, held: &Held) -> bool {
-        let Some(entitlement) = held.entitlement else { return false };
-        self.world.birthrights.iter().any(|(e, kinds)| {
+    /// The place of the configured birthright by which the holder may hold this.
+    pub(super) fn birthright(&self, held: &Held) -> Option<usize> {
+        let entitlement = held.entitlement?;
+        self.world.birthrights.iter().position(|(e, kinds)| {
             *e == Some(entitlement)
                 && (kinds.is_empty() || self.world.kind(held.subject).is_some_and(|k| kinds.contains(&k)))
         })

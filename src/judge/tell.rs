@@ -313,7 +313,11 @@ impl KeyText {
 }
 
 /// The evidence behind some records, each once, sorted.
-fn gather<'a>(world: &'a World, origins: impl Iterator<Item = Origin>, found: &mut Vec<EvidenceView<'a>>) {
+pub(super) fn gather<'a>(
+    world: &'a World,
+    origins: impl Iterator<Item = Origin>,
+    found: &mut Vec<EvidenceView<'a>>,
+) {
     let text = |sym: Option<_>| sym.map(|s| Cow::Borrowed(world.estate.text(s)));
     let rows = origins.filter_map(|o| world.estate.evidence.get(o.evidence?.get() as usize - 1));
     found.extend(rows.map(|e| EvidenceView {

@@ -75,6 +75,15 @@ impl World {
         Some((self.estate.grants.get(row as usize)?, self.held.get(row as usize)?))
     }
 
+    /// Adds the requests, of any state and intent, that cover a grant.
+    pub(super) fn covering(&self, grant: &GrantRow, held: &Held, found: &mut Vec<u32>) {
+        if let Some(who) = held.subject.certain() {
+            let path = grant.path.within(&self.steps).iter().copied().flatten();
+            let rights = held.entitlement.into_iter().chain(path);
+            self.coverage.covering(&self.estate.names, &self.closures, who, rights, grant.scope, found);
+        }
+    }
+
     pub(crate) fn identity(&self, key: Key) -> Option<(&IdentityRow, super::world::Relations)> {
         let row = self.people.row(key)? as usize;
         Some((self.estate.identities.get(row)?, self.relations.get(row).copied()?))
@@ -119,11 +128,7 @@ impl<'w> Moment<'w> {
         let mut next = Next { now, at: None };
         let covering = &mut scratch.covering;
         covering.clear();
-        if let Some(who) = held.subject.certain() {
-            let path = grant.path.within(&world.steps).iter().copied().flatten();
-            let rights = held.entitlement.into_iter().chain(path);
-            world.coverage.covering(&world.estate.names, &world.closures, who, rights, grant.scope, covering);
-        }
+        world.covering(grant, held, covering);
         let usage = self.usage(grant, held);
         let revocation = self.revocation(grant, held, covering);
         let revoked_at = revocation.at;
@@ -252,7 +257,7 @@ impl<'w> Moment<'w> {
     }
 
     /// When the access must be looked at again.
-    fn review_due(&self, grant: &GrantRow, held: &Held, request: u32) -> Option<Instant> {
+    pub(super) fn review_due(&self, grant: &GrantRow, held: &Held, request: u32) -> Option<Instant> {
         let world = self.world;
         let (row, asked) = world.request(request)?;
         let every = if world.kind(held.subject) == Some(Kind::Agent) {

@@ -18,6 +18,8 @@ pub const EVENT_SCHEMA: &str = "counterfoil.event/1";
 pub const DIGEST_SCHEMA: &str = "counterfoil.digest/1";
 /// The schema name every heartbeat carries.
 pub const HEARTBEAT_SCHEMA: &str = "counterfoil.heartbeat/1";
+/// The schema name every checkpoint carries.
+pub const CHECKPOINT_SCHEMA: &str = "counterfoil.checkpoint/1";
 
 /// What kind of change an event tells, in the words of OCSF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -239,6 +241,25 @@ pub struct Heartbeat {
     pub next_within_s: u64,
 }
 
+/// How far the evidence log went, signed: whoever keeps it can tell later whether what was written until then is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Checkpoint {
+    /// Always [`CHECKPOINT_SCHEMA`].
+    pub schema: String,
+    /// The same on every retry.
+    pub id: String,
+    /// When it was made.
+    pub time: Instant,
+    /// The log: the name of its key.
+    pub origin: String,
+    /// How many entries it had.
+    pub size: u64,
+    /// The root of their tree (RFC 6962), in base64.
+    pub root: String,
+    /// The checkpoint as it was signed, in the form of <https://c2sp.org/tlog-checkpoint>.
+    pub note: String,
+}
+
 /// Events that are told together: one message for fifty grants of one bad ticket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
@@ -262,12 +283,14 @@ pub enum Notice<'a> {
     Digest(Digest),
     /// A sign of life.
     Heartbeat(Heartbeat),
+    /// How far the evidence log went.
+    Checkpoint(Checkpoint),
 }
 
 /// One message to one sink: what is sent, retried and receipted as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message<'a> {
-    /// The same on every retry: of an event told alone the event's id, of a digest or heartbeat its own.
+    /// The same on every retry: of an event told alone the event's id, of a notice its own.
     pub id: String,
     /// When it was made.
     pub time: Instant,
@@ -281,7 +304,7 @@ impl Message<'_> {
     pub fn severity(&self) -> Option<Severity> {
         match &self.notice {
             Notice::Events { events, .. } => events.iter().map(|e| e.finding.severity).max(),
-            Notice::Digest(_) | Notice::Heartbeat(_) => None,
+            Notice::Digest(_) | Notice::Heartbeat(_) | Notice::Checkpoint(_) => None,
         }
     }
 }

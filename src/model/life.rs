@@ -22,6 +22,12 @@ pub struct Life {
     pub system: Option<String>,
     /// The source, where it is about one.
     pub source: Option<String>,
+    /// The account, where it is about a grant.
+    pub account: Option<String>,
+    /// Whose access it is, where it is about a grant.
+    pub subject: Option<String>,
+    /// Source and id of the request it rests on, where it rests on one.
+    pub request: Option<(String, String)>,
     /// The key of the grant it is about, where it is about one.
     pub grant: Option<[u8; 16]>,
     /// The severity last told.

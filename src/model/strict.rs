@@ -101,6 +101,12 @@ impl Json {
 
 /// A text as RFC 8785 writes it: the short escapes, `\u00xx` for other control characters, all else as it is.
 pub fn write_canonical_text(s: &str, out: &mut String) {
+    if !s.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        out.push('"');
+        out.push_str(s);
+        out.push('"');
+        return;
+    }
     // serde_json escapes exactly the set that RFC 8785 names, in the same way.
     match serde_json::to_string(s) {
         Ok(text) => out.push_str(&text),

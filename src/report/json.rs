@@ -6,46 +6,20 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::ser::Formatter;
 
 use super::line::write_finding;
-use super::text::is_hidden;
 use super::{Head, Summary, Writer};
 use crate::model::finding::Finding;
-
-/// Compact JSON that escapes what a terminal would obey.
-pub(super) struct Safe;
-
-impl Formatter for Safe {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.bytes().all(|b| b < 0x7f) {
-            return writer.write_all(fragment.as_bytes());
-        }
-        let mut rest = fragment;
-        while let Some((at, hidden)) = rest.char_indices().find(|(_, c)| is_hidden(*c)) {
-            let (plain, tail) = rest.split_at_checked(at).unwrap_or((rest, ""));
-            writer.write_all(plain.as_bytes())?;
-            for unit in hidden.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = tail.get(hidden.len_utf8()..).unwrap_or("");
-        }
-        writer.write_all(rest.as_bytes())
-    }
-}
+use crate::model::write_safe;
 
 /// Appends a value as one line of compact JSON, with the line end.
 ///
 /// # Errors
 /// When the value cannot be JSON, which no type of this crate can be.
 pub fn write_line<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> io::Result<()> {
-    write_value(value, buffer)?;
+    write_safe(value, buffer)?;
     buffer.push(b'\n');
     Ok(())
-}
-
-pub(super) fn write_value<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> io::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(buffer, Safe)).map_err(io::Error::from)
 }
 
 /// One finding a line.

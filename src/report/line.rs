@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
-use super::json::write_value;
 use crate::model::Instant;
 use crate::model::finding::{
     Accountable, ControlRef, EvidenceView, ExceptionView, Finding, GrantView, PathStepView, RequestView,
     Severity,
 };
+use crate::model::write_safe;
 
 /// Writes findings of one judgement as lines of JSON. What many of them have in common (the texts of their check and
 /// its controls) is rendered once.
@@ -319,7 +319,7 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
         word(text, out);
     } else {
         // A vector takes whatever is written to it.
-        let _ = write_value(text, out);
+        let _ = write_safe(text, out);
     }
 }
 

@@ -5,6 +5,7 @@
 //! writer works in memory that does not grow with their number. A writer judges nothing, reads no clock and no
 //! environment; what depends on the terminal is an [`Options`] value the caller fills in.
 
+pub mod chain;
 mod compact;
 pub mod html;
 mod json;

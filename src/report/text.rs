@@ -8,22 +8,11 @@ use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
+pub use crate::model::is_hidden;
+
 /// How many characters without width may follow one another before the rest is written out: enough for the
 /// accents of any script, too few to paint over the neighbouring lines.
 const MAX_MARKS: usize = 4;
-
-/// Whether a character is invisible, or changes how its neighbours are shown: controls, and what Unicode calls
-/// default ignorable (directional overrides and isolates, zero-width characters, variation selectors, tags).
-#[must_use]
-pub fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
-}
 
 /// The text as a person may see it: hidden characters written out as `\n`, `\u{202e}`.
 ///

@@ -1,21 +1,39 @@
-//! What Counterfoil says of itself over HTTP: whether it lives, whether it is ready, and its metrics.
+//! What Counterfoil says over HTTP: whether it lives and is ready, its metrics, the pages that people read, and what programs
+//! ask for.
 //!
 //! ```text
-//! /healthz   200 as long as the process answers
-//! /readyz    200, or 503 with the reasons; JSON
-//! /metrics   OpenMetrics text
+//! connection ─▶ server: limits ─▶ guard: which host, who, which role ─▶ routes ─┬─▶ /healthz /readyz /metrics
+//!                                       ▲                                       ├─▶ pages/     HTML
+//!                            tokens, sessions (sign_in/)                        ├─▶ api/       JSON ◀─ shelf: the store
+//!                                                                               └─▶ decisions/ JSON ◀─ memory
 //! ```
 //!
-//! It only reads [`Status`], which whoever runs Counterfoil fills. Nobody signs in here, so it listens on this machine
-//! alone unless told otherwise; and nothing can be changed through it.
+//! Handlers read the store through connections of their own, and never stop a run. What they change (an exception, a held pull
+//! let pass) is written as if it had been done at the command line, and the next run goes by it. Where nobody signs in, it
+//! listens on this machine alone, and nothing can be changed.
 
+mod act;
+mod answer;
+mod api;
+mod ask;
+mod chains;
+mod decisions;
+mod guard;
 mod metrics;
+mod openapi;
+mod pages;
 mod routes;
 mod server;
+mod shelf;
+mod sign_in;
+mod site;
 mod status;
 
+pub use decisions::Deciding;
 pub use metrics::{FindingCount, GrantCount, Metrics, SinkQueue, SourceState, SourceStatus};
 pub use server::Server;
+pub use sign_in::{Oidc, Role, TokenEntry};
+pub use site::{Facts, Site};
 pub use status::{Readiness, Status};
 
 use std::fmt;
@@ -24,39 +42,81 @@ use std::net::{Ipv4Addr, SocketAddr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// `[serve]`: health, readiness and metrics over HTTP.
+/// `[serve]`: pages, the interface for programs, health, readiness and metrics over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Serve {
     /// The address and port to listen on, `127.0.0.1:9187` when absent.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Whether `listen` may be an address that other machines reach. Nobody signs in, so whoever reaches it reads the
-    /// names of systems and the number of findings in each.
+    /// Whether `listen` may be an address that other machines reach; people must sign in then. What is said is not encrypted: a
+    /// proxy before it does that.
     pub allow_remote: bool,
+    /// The address under which people reach it, such as `https://counterfoil.corp.example`: behind a proxy that is another
+    /// one than `listen`.
+    pub url: Option<String>,
+    /// Who may sign in with a token.
+    pub token: Vec<TokenEntry>,
+    /// The identity provider that people sign in with.
+    pub oidc: Option<Box<Oidc>>,
+    /// Answers to *may this account use this right now?*
+    pub decisions: Deciding,
 }
 
 impl Default for Serve {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9187)), allow_remote: false }
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9187));
+        Self {
+            listen,
+            allow_remote: false,
+            url: None,
+            token: vec![],
+            oidc: None,
+            decisions: Deciding::default(),
+        }
     }
 }
 
 impl Serve {
+    /// Whether somebody must sign in.
+    #[must_use]
+    pub fn signs_in(&self) -> bool {
+        !self.token.is_empty() || self.oidc.is_some()
+    }
+
     /// Whether it may listen there.
     ///
     /// # Errors
-    /// When other machines could reach the address and that was not allowed.
+    /// When other machines could reach the address and that was not allowed, or nobody would have to sign in.
     pub fn check(&self) -> Result<(), ServeError> {
-        if self.allow_remote || self.listen.ip().to_canonical().is_loopback() {
+        if let Some(url) = &self.url
+            && !url.starts_with("https://")
+            && !url.starts_with("http://")
+        {
+            return Err(ServeError(format!("`url` = {url:?}: expected https://HOST or http://HOST")));
+        }
+        if let Some(oidc) = &self.oidc {
+            oidc.check(self.url.as_deref()).map_err(|e| ServeError(format!("[serve.oidc]: {e}")))?;
+        }
+        if self.listen.ip().to_canonical().is_loopback() {
             return Ok(());
         }
-        Err(ServeError(format!(
-            "`listen` = {}: other machines reach this address, and nobody signs in here: whoever reaches it reads the \
-             names of systems and their findings; listen on 127.0.0.1 or [::1], behind a proxy that lets only those in \
-             who may, or set `allow_remote = true` where the network does",
-            self.listen
-        )))
+        if !self.signs_in() {
+            return Err(ServeError(format!(
+                "`listen` = {}: other machines reach this address, and nobody signs in here: whoever reaches it would read \
+                 who holds what; add a [[serve.token]] with a name, a secret and roles, or [serve.oidc], or listen on 127.0.0.1 or [::1]",
+                self.listen
+            )));
+        }
+        if !self.allow_remote {
+            return Err(ServeError(format!(
+                "`listen` = {}: other machines reach this address, and what is said here, tokens too, is not encrypted; \
+                 listen on 127.0.0.1 or [::1] behind a proxy that ends TLS, or set `allow_remote = true` where the network \
+                 between the two is your own",
+                self.listen
+            )));
+        }
+        Ok(())
     }
 }
 

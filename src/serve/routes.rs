@@ -1,65 +1,104 @@
-//! The pages. Each is a function of the status alone; what is not a page is said in JSON.
+//! Which path leads where, and what it needs of whoever asks.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, StatusCode};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::Status;
+use super::answer::{JSON, Refusal, TEXT, body};
+use super::guard::{Gate, caller, dressed, pass};
+use super::openapi::{About, Routes};
+use super::sign_in::Need;
+use super::{Site, api, decisions, openapi, pages};
 
-const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How long a body may be, in bytes.
+const MAX_BODY: usize = 1 << 20;
 
-type Page = (StatusCode, [(HeaderName, &'static str); 3], String);
+/// What all handlers are given.
+pub(super) type Shared = State<Arc<Site>>;
 
-fn page(status: StatusCode, kind: &'static str, body: String) -> Page {
-    (status, [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")], body)
-}
-
-/// All pages. Only `GET` and `HEAD` are answered.
-pub fn router(status: Arc<Status>) -> Router {
+/// All there is.
+pub(super) fn router(site: Arc<Site>) -> Router {
+    let behind = |routes: Router<Arc<Site>>, need| {
+        routes.route_layer(from_fn_with_state(Gate { site: Arc::clone(&site), need }, pass))
+    };
+    let (programs, document) = programs(&site);
+    let document: Arc<str> = document.to_string().into();
     Router::new()
-        .route("/healthz", get(health))
-        .route("/readyz", get(readiness))
-        .route("/metrics", get(metrics))
+        .merge(programs)
+        .route(
+            openapi::PATH,
+            get(move || std::future::ready(body(StatusCode::OK, JSON, document.to_string()))),
+        )
+        .merge(pages::open())
+        .merge(behind(pages::reading(), Need::Read))
+        .merge(behind(pages::acting(), Need::Act))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
-        .with_state(status)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(Arc::clone(&site), pages::told))
+        .layer(from_fn(dressed))
+        .with_state(site)
 }
 
-async fn health() -> Page {
-    page(StatusCode::OK, TEXT, "ok\n".to_owned())
+/// What programs ask for, and what describes it.
+pub(super) fn programs(site: &Arc<Site>) -> (Router<Arc<Site>>, serde_json::Value) {
+    let lives = About::text("health", "Whether the process lives.", TEXT);
+    let ready = About::gives::<Ready>("readiness", "Whether it does its work; why not, for who may read.")
+        .or::<Ready>(503);
+    let numbers = About::text("metrics", "Metrics, as OpenMetrics.", OPEN_METRICS);
+    let mut routes = Routes::new(site)
+        .get("/healthz", None, lives, health)
+        .get("/readyz", None, ready, readiness)
+        .get("/metrics", Some(Need::Read), numbers, metrics);
+    routes = api::routes(routes);
+    routes = decisions::routes(routes);
+    routes.finish()
 }
 
-async fn readiness(State(status): State<Arc<Status>>) -> Page {
-    let readiness = status.readiness();
+/// Whether it does its work.
+#[derive(serde::Serialize, schemars::JsonSchema)]
+#[allow(dead_code, reason = "says what is written by hand")]
+struct Ready {
+    ready: bool,
+    /// Why not; only for who may read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<String>>,
+}
+
+async fn health() -> Response {
+    body(StatusCode::OK, TEXT, "ok\n".to_owned())
+}
+
+/// Whoever has not signed in learns whether it is ready, and not why not: the reasons name sources and sinks.
+async fn readiness(State(site): Shared, headers: HeaderMap) -> Response {
+    let readiness = site.status.readiness();
     let code = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    match serde_json::to_string(&readiness) {
-        Ok(body) => page(code, JSON, body),
-        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the readiness cannot be written"),
+    let text = match caller(&site, &headers).is_some_and(|c| c.may(Need::Read)) {
+        true => serde_json::to_string(&readiness),
+        false => Ok(format!("{{\"ready\":{}}}", readiness.is_ready())),
+    };
+    text.map_or_else(|e| Refusal::broken(&e).into_response(), |text| body(code, JSON, text))
+}
+
+async fn metrics(State(site): Shared) -> Response {
+    match site.status.metrics.text() {
+        Ok(text) => body(StatusCode::OK, OPEN_METRICS, text),
+        Err(e) => Refusal::broken(&e).into_response(),
     }
 }
 
-async fn metrics(State(status): State<Arc<Status>>) -> Page {
-    match status.metrics.text() {
-        Ok(body) => page(StatusCode::OK, OPEN_METRICS, body),
-        Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written"),
-    }
+async fn not_found() -> Refusal {
+    Refusal::missing(
+        "there is nothing here; / leads to the pages, and /openapi.json lists what programs can ask for",
+    )
 }
 
-async fn not_found() -> Page {
-    error(StatusCode::NOT_FOUND, "there is no such page; there are /healthz, /readyz and /metrics")
-}
-
-async fn not_allowed() -> Page {
-    error(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered")
-}
-
-/// `what` is a text of ours, and needs no escapes.
-fn error(status: StatusCode, what: &'static str) -> Page {
-    page(status, JSON, format!("{{\"error\":\"{what}\"}}"))
+async fn not_allowed() -> Refusal {
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this is not answered to that method")
 }

@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -13,20 +16,21 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Serve, ServeError, Status, routes};
+use super::sign_in::Peer;
+use super::{Serve, ServeError, Site, routes};
 
 /// Connections at once; further ones wait in the queue of the system.
 const CONNECTIONS: usize = 64;
 /// How long a caller may take over its headers.
 const HEADERS: Duration = Duration::from_secs(5);
-/// How long a connection may last, the answer included.
-const CONNECTION: Duration = Duration::from_secs(30);
+/// How long a connection may last, with all its requests.
+const CONNECTION: Duration = Duration::from_secs(300);
 /// How long open connections may still take once the server is to end.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// How long to wait when the system has no connection to give.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of headers, and their number.
-const HEADER_BYTES: usize = 16 * 1024;
+const HEADER_BYTES: usize = 64 * 1024;
 const HEADER_LINES: usize = 64;
 
 /// A server that listens and does not answer yet.
@@ -34,7 +38,7 @@ const HEADER_LINES: usize = 64;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    status: Arc<Status>,
+    site: Arc<Site>,
 }
 
 impl Server {
@@ -42,12 +46,12 @@ impl Server {
     ///
     /// # Errors
     /// When it may not listen there ([`Serve::check`]), or cannot.
-    pub async fn bind(serve: &Serve, status: Arc<Status>) -> Result<Self, ServeError> {
+    pub async fn bind(serve: &Serve, site: Arc<Site>) -> Result<Self, ServeError> {
         serve.check()?;
         let cannot = |e| ServeError(format!("`listen` = {}: cannot listen there: {e}", serve.listen));
         let listener = TcpListener::bind(serve.listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
-        Ok(Self { listener, address, status })
+        Ok(Self { listener, address, site })
     }
 
     /// The address it listens on; with port 0 in the configuration, the port that the system chose.
@@ -58,7 +62,7 @@ impl Server {
 
     /// Answers until `end` is done, and then what was already asked.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let router = routes::router(self.status);
+        let router = routes::router(self.site);
         let mut open = JoinSet::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         tokio::pin!(end);
@@ -72,10 +76,10 @@ impl Server {
                 // What ended is taken out, so that the set does not grow.
                 Some(_) = open.join_next() => {}
                 (accepted, place) = next => match accepted {
-                    Ok((stream, _)) => {
+                    Ok((stream, from)) => {
                         let router = router.clone();
                         open.spawn(async move {
-                            let _ = timeout(CONNECTION, answer(stream, router)).await;
+                            let _ = timeout(CONNECTION, answer(stream, Peer::new(from.ip()), router)).await;
                             drop(place);
                         });
                     }
@@ -91,15 +95,20 @@ impl Server {
     }
 }
 
-/// One request, one answer, and the connection ends: so that none is held open, and ending waits for none.
-async fn answer(stream: TcpStream, router: axum::Router) {
+/// Requests one after another, each with its answer, until whoever asks is quiet for as long as headers may take.
+async fn answer(stream: TcpStream, peer: Peer, router: axum::Router) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.call(request)
+    });
     let served = Builder::new()
         .timer(TokioTimer::new())
-        .keep_alive(false)
+        .keep_alive(true)
         .header_read_timeout(HEADERS)
         .max_headers(HEADER_LINES)
         .max_buf_size(HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(e) = served {
         tracing::debug!(error = %e, "a connection ended early");

@@ -5,6 +5,7 @@
 //! | an open finding | fires from when it was first seen until `resolve_after` from now |
 //! | one that is resolved or accepted | ends when that happened |
 //! | a sign of life | `CounterfoilHeartbeat`, which always fires; route it to a dead man's switch |
+//! | a checkpoint of the evidence log | `CounterfoilCheckpoint`; route it to whoever keeps it |
 //! | a digest | `CounterfoilDigest`, which ends by itself |
 //!
 //! Alertmanager takes an alert that it hears no more of for resolved. Open findings must therefore be told again well
@@ -32,7 +33,7 @@ use serde_json::{Map, Value, json};
 use super::batch::{Carrier, Document, Outcome, Step, deliver, documents};
 use super::document::{self, Part};
 use super::http::{Connection, Http};
-use super::wording::{answers, digest, heartbeat, plain, state, ticket};
+use super::wording::{answers, checkpoint, digest, heartbeat, plain, state, ticket};
 use super::{Audience, Limits, Receipt, Sending, Sink, SinkError, secret};
 use crate::model::event::{Event, Message, State};
 use crate::model::{Duration, Instant};
@@ -153,6 +154,7 @@ impl Alertmanager {
         match part {
             Part::Event(event) => self.of_event(event, now),
             Part::Digest(d) => own("CounterfoilDigest", digest(d), now.plus(self.resolve_after)),
+            Part::Checkpoint(c) => own("CounterfoilCheckpoint", checkpoint(c), now.plus(self.resolve_after)),
             Part::Heartbeat(h) => {
                 // Twice as long as the next may take: one that is late does not end the alert.
                 let next = Duration::seconds(h.next_within_s.min(7 * 86_400));

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Instant;
-use crate::model::event::{Digest, Event, Group, Heartbeat, Message, Notice};
+use crate::model::event::{Checkpoint, Digest, Event, Group, Heartbeat, Message, Notice};
 use crate::report::{ocsf, write_line};
 
 /// The form in which programs are told of events.
@@ -14,8 +14,8 @@ pub enum Format {
     /// `counterfoil.event/1`.
     #[default]
     Native,
-    /// An IAM Analysis Finding (2008) of OCSF 1.6.0. Digests and signs of life, which OCSF has no class for, stay as
-    /// they are.
+    /// An IAM Analysis Finding (2008) of OCSF 1.6.0. Digests, signs of life and checkpoints, which OCSF has no class for,
+    /// stay as they are.
     Ocsf,
 }
 
@@ -28,6 +28,8 @@ pub enum Part<'m> {
     Digest(&'m Digest),
     /// A sign of life.
     Heartbeat(&'m Heartbeat),
+    /// How far the evidence log went.
+    Checkpoint(&'m Checkpoint),
 }
 
 impl<'m> Part<'m> {
@@ -38,6 +40,7 @@ impl<'m> Part<'m> {
             Self::Event(e) => &e.id,
             Self::Digest(d) => &d.id,
             Self::Heartbeat(h) => &h.id,
+            Self::Checkpoint(c) => &c.id,
         }
     }
 
@@ -48,6 +51,7 @@ impl<'m> Part<'m> {
             Self::Event(e) => e.time,
             Self::Digest(d) => d.time,
             Self::Heartbeat(h) => h.time,
+            Self::Checkpoint(c) => c.time,
         }
     }
 
@@ -61,6 +65,7 @@ impl<'m> Part<'m> {
             (Self::Event(e), Format::Native) => json(e),
             (Self::Digest(d), _) => json(d),
             (Self::Heartbeat(h), _) => json(h),
+            (Self::Checkpoint(c), _) => json(c),
         }
     }
 }
@@ -84,6 +89,7 @@ pub fn parts<'m>(message: &'m Message<'m>) -> Vec<Part<'m>> {
         Notice::Events { events, .. } => events.iter().map(Part::Event).collect(),
         Notice::Digest(d) => vec![Part::Digest(d)],
         Notice::Heartbeat(h) => vec![Part::Heartbeat(h)],
+        Notice::Checkpoint(c) => vec![Part::Checkpoint(c)],
     }
 }
 
@@ -95,6 +101,7 @@ pub fn whole(message: &Message<'_>, format: Format) -> String {
         Notice::Events { events, group } => (events, group),
         Notice::Digest(d) => return json(d),
         Notice::Heartbeat(h) => return json(h),
+        Notice::Checkpoint(c) => return json(c),
     };
     if let ([event], None) = (events.as_slice(), group) {
         return Part::Event(event).json(format);

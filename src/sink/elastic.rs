@@ -118,6 +118,9 @@ fn write(part: Part<'_>) -> String {
             format!("{} grants, {} justified", d.grants, d.justified),
             json!(d),
         ),
+        Part::Checkpoint(c) => {
+            of_other(part, "checkpoint", "state", format!("evidence log: {} entries", c.size), json!(c))
+        }
         Part::Heartbeat(h) => {
             of_other(part, "heartbeat", "metric", format!("counterfoil {} is alive", h.version), json!(h))
         }

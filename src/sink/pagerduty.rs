@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use super::batch::one_by_one;
 use super::document;
 use super::http::{Connection, Http};
-use super::wording::{answers, counts, digest, group_title, heartbeat, plain, state, ticket};
+use super::wording::{answers, checkpoint, counts, digest, group_title, heartbeat, plain, state, ticket};
 use super::{Audience, Limits, Receipt, Sending, Sink, SinkError, secret};
 use crate::model::Instant;
 use crate::model::event::{Event, Group, Message, Notice, State};
@@ -206,6 +206,10 @@ impl PagerDuty {
             }
             Notice::Heartbeat(h) => {
                 (&self.changes, change(&h.id, h.time, "Counterfoil is alive".to_owned(), &heartbeat(h)))
+            }
+            Notice::Checkpoint(c) => {
+                let title = "Checkpoint of the evidence log".to_owned();
+                (&self.changes, change(&c.id, c.time, title, &checkpoint(c)))
             }
         };
         if let Some(object) = body.as_object_mut() {

@@ -4,7 +4,7 @@
 //! `TimeGenerated` (datetime), `schema`, `id`, `activity`, `cause`, `state`, `first_seen`, `time` (string), `episode`,
 //! `seq`, `run` (int), `initial` (boolean) and `finding` (dynamic); a column that it does not declare is dropped without a
 //! word. `id` may not be the name of a column in a table, so that the rule has to rename it:
-//! `transformKql: "source | project-rename EventId = id"`. Digests and signs of life have the columns of their own kind,
+//! `transformKql: "source | project-rename EventId = id"`. Digests, signs of life and checkpoints have the columns of their own kind,
 //! told apart by `schema`. Azure cuts a value after 64 KB, and puts its own time where `TimeGenerated` is more than two days
 //! old; `time` stays.
 //!

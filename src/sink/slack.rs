@@ -24,7 +24,7 @@ use serde_json::json;
 use super::batch::one_by_one;
 use super::document;
 use super::http::{Answer, Connection, Http};
-use super::wording::{answers, counts, digest, group_title, heartbeat, plain, state, ticket};
+use super::wording::{answers, checkpoint, counts, digest, group_title, heartbeat, plain, state, ticket};
 use super::{Audience, Limits, Receipt, Sending, Sink, SinkError, secret};
 use crate::model::Instant;
 use crate::model::event::{Event, Group, Message, Notice};
@@ -141,6 +141,7 @@ impl Slack {
                 lines(&format!("Counterfoil's first look: {}", counts(&d.by_severity)), &digest(d))
             }
             Notice::Heartbeat(h) => lines("Counterfoil is alive", &heartbeat(h)),
+            Notice::Checkpoint(c) => lines("Checkpoint of the evidence log", &checkpoint(c)),
         };
         let body = json!({ "text": text, "unfurl_links": false, "unfurl_media": false });
         let request = self.http.post(&self.url, "application/json", document::json(&body));

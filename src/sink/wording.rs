@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::event::{Digest, Event, Group, Heartbeat, State};
+use crate::model::event::{Checkpoint, Digest, Event, Group, Heartbeat, State};
 use crate::model::finding::{Finding, Severity};
 use crate::report::text::is_hidden;
 
@@ -106,6 +106,12 @@ pub(super) fn heartbeat(heartbeat: &Heartbeat) -> Vec<String> {
         lines.push(format!("Messages to here: {} wait, {} were refused", heartbeat.waiting, heartbeat.dead));
     }
     lines
+}
+
+/// A checkpoint, line by line.
+pub(super) fn checkpoint(checkpoint: &Checkpoint) -> Vec<String> {
+    let (size, origin) = (checkpoint.size, plain(&checkpoint.origin, 200));
+    vec![format!("Evidence log {origin}: {size} entries, root {}", plain(&checkpoint.root, 60))]
 }
 
 #[cfg(test)]

@@ -13,14 +13,20 @@
 
 mod error;
 mod past;
+mod query;
+mod queue;
 mod sqlite;
 
 pub use error::StoreError;
 pub use past::{History, Retention, RunRow};
-pub use sqlite::Sqlite;
+pub use query::{FindingCount, Found, GrantsFound, GroupBy, GroupCount, OrderBy, Page, Which, WhichGrants};
+pub use queue::{DeadLetter, OutboxCount};
+pub use sqlite::{Evidence, Shown, Sqlite};
 
 use sha2::{Digest, Sha256};
 
+use crate::evidence::Action;
+use crate::evidence::tree::Node;
 use crate::model::event::{Group, State};
 use crate::model::finding::{Severity, Standing};
 use crate::model::life::{Difference, Life, SourceState};
@@ -245,7 +251,7 @@ pub struct NewNotice {
     pub sink: String,
     /// The message's id.
     pub id: String,
-    /// `digest` or `heartbeat`.
+    /// `digest`, `heartbeat` or `checkpoint`.
     pub kind: String,
     /// As JSON.
     pub body: String,
@@ -280,7 +286,7 @@ pub enum Content {
     },
     /// A digest or a sign of life.
     Notice {
-        /// `digest` or `heartbeat`.
+        /// `digest`, `heartbeat` or `checkpoint`.
         kind: String,
         /// As JSON.
         body: String,
@@ -306,38 +312,6 @@ pub enum Fate {
     },
 }
 
-/// How full the outbox of one sink is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OutboxCount {
-    /// The sink.
-    pub sink: String,
-    /// Rows that wait to be sent, muted ones not counted.
-    pub waiting: u64,
-    /// Rows given up.
-    pub dead: u64,
-    /// When the oldest that waits was made.
-    pub oldest: Option<Instant>,
-}
-
-/// A row that was given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The row.
-    pub row: i64,
-    /// The sink.
-    pub sink: String,
-    /// The message's id.
-    pub message: String,
-    /// The finding, where it is about one.
-    pub finding: Option<String>,
-    /// When it was made.
-    pub at: Instant,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Why it was given up.
-    pub reason: String,
-}
-
 /// An exception that a person gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -355,22 +329,11 @@ pub struct Accepted {
     pub at: Instant,
 }
 
-/// How many findings there are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FindingCount {
-    /// The check.
-    pub check: String,
-    /// The severity.
-    pub severity: Severity,
-    /// The state.
-    pub state: State,
-    /// Who answers first.
-    pub owner: Option<String>,
-    /// How many.
-    pub count: u64,
-}
+/// Makes the checkpoint of a log of this size and root: its note, and what is told of it. Or says why not.
+pub type Seal<'a> = dyn FnMut(u64, Node) -> std::result::Result<(String, Vec<NewNotice>), String> + 'a;
 
-/// What is kept, and the steps in which it changes.
+/// What is kept, and the steps in which it changes. What happens to findings, each run that ends, and each exception is an
+/// entry of the evidence log by the same step.
 pub trait Store: Send {
     // ------------------------------------------------------------------------------------------------ runs, facts
     /// Begins a run.
@@ -439,12 +402,18 @@ pub trait Store: Send {
     fn absent_before(&self, run: u64, limit: usize) -> Result<Vec<Life>>;
     /// Shows the lives in a state, in the order of their ids.
     fn lives(&self, states: &[State], show: &mut dyn FnMut(Life)) -> Result<()>;
+    /// Some findings, a page at a time.
+    fn find(&self, which: &Which, page: &Page) -> Result<Found>;
+    /// Some findings counted by what they have in common, the worst group first, and of two as bad the larger.
+    fn group(&self, which: &Which, by: GroupBy, limit: u32) -> Result<Vec<GroupCount>>;
     /// Keeps what came of judging some homes.
     fn commit(&mut self, batch: Batch) -> Result<()>;
     /// How a grant stands.
     fn verdict(&self, grant: Hash) -> Result<Option<KeptVerdict>>;
     /// Shows every verdict, in the order of the grants' keys.
     fn verdicts(&self, show: &mut dyn FnMut(KeptVerdict)) -> Result<()>;
+    /// Some grants with how they stand, in the order in which they were kept: at most this many of those after a place.
+    fn grants(&self, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound>;
     /// How many grants stand how, by system.
     fn standings(&self) -> Result<Vec<(String, Standing, u64)>>;
     /// How many findings there are, by check, severity, state and owner.
@@ -459,6 +428,8 @@ pub trait Store: Send {
     // ------------------------------------------------------------------------------------------------------ events
     /// Shows the events of all runs up to and with this one, in the order in which they happened, as JSON.
     fn events_until(&self, run: u64, show: &mut dyn FnMut(&str)) -> Result<()>;
+    /// The last events of a finding, latest first, as JSON.
+    fn events_of(&self, finding: &str, limit: usize) -> Result<Vec<String>>;
 
     // ------------------------------------------------------------------------------------------------------ outbox
     /// The next messages for a sink that may be tried at `now`, oldest first, at most this many. Of a finding with several
@@ -478,6 +449,14 @@ pub trait Store: Send {
     fn replay(&mut self, sink: Option<&str>, now: Instant) -> Result<u64>;
     /// Forgets messages to sinks that are no longer configured.
     fn drop_other_sinks(&mut self, kept: &[String]) -> Result<u64>;
+
+    // ---------------------------------------------------------------------------------------------------- evidence
+    /// Writes down what somebody did.
+    fn act(&mut self, action: &Action) -> Result<()>;
+    /// Remembers how a source stands because somebody decided it, and writes that down.
+    fn decide(&mut self, state: &SourceState, action: &Action) -> Result<()>;
+    /// Makes a checkpoint and tells it, where the log grew since the last one; of how many entries.
+    fn checkpoint(&mut self, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>>;
 
     // ----------------------------------------------------------------------------------------------------- keeping
     /// Copies the whole store to a new file, while it is in use.

@@ -25,6 +25,9 @@ use mirror::Mirror;
 /// What every secret begins and ends with; nothing else holds it, and no encoding but base64 changes it.
 const MARK: &str = "cnry7Q";
 
+/// A key for the evidence log that holds the mark; it needs an id that fits.
+const LOG_KEY: &str = "PRIVATE+KEY+corp.example/log+6365b4a4+AQcnry7Qcnry7Qcnry7Qcnry7Qcnry7Qcnry7Qcnry7Q";
+
 /// A secret with what encodings change in its middle.
 fn secret(name: &str) -> String {
     format!("{MARK}{name}+/=~%&\"<é>{MARK}")
@@ -69,6 +72,8 @@ impl Site {
             log,
         };
         ports.iter().for_each(|port| site.add_sinks(*port));
+        let signs = site.plant("log", LOG_KEY);
+        site.table.push_str(&format!("[evidence]\nkey = {signs}\n"));
         site.grants(0);
         let config = site.config(&site.table);
         fs::write(site.path("counterfoil.toml"), config).unwrap();
@@ -406,7 +411,7 @@ fn a_secret_in_the_configuration_is_refused_without_being_shown() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 4 * 12, "every setting, in every wrong way");
+    assert_eq!(tried, 4 * 13, "every setting, in every wrong way");
     let output = site.command(&["config", "check", "literal.toml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     site.output_shows_none("config check", &output);

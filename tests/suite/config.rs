@@ -180,7 +180,7 @@ fn mutes_teams_and_addresses_that_cannot_be_meant_are_refused() {
             &[
                 "c.toml",
                 "[serve]: `listen` = 0.0.0.0:9187: other machines reach this address",
-                "allow_remote = true",
+                "add a [[serve.token]]",
             ],
         ),
         ("[serve]\nlisten = \"localhost\"\n".to_owned(), &["c.toml:8:10"]),

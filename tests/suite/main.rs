@@ -21,8 +21,10 @@ mod crash;
 mod dates;
 mod demo;
 mod engine;
+mod evidence;
 #[cfg(unix)]
 mod exec;
+mod explain;
 mod hostile;
 mod inherit;
 mod jira_openapi;

@@ -1,18 +1,26 @@
 //! Health, readiness and metrics, asked for over real connections; the metrics are read by a strict reader of their own.
 
+mod access;
+mod authzen;
+mod browser;
+mod oidc;
+mod openapi;
+mod pages;
 mod reader;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration as Wait;
 
-use counterfoil::model::Duration;
 use counterfoil::model::event::{Activity, State};
 use counterfoil::model::finding::{Outcome, Severity};
+use counterfoil::model::{Duration, Instant};
 use counterfoil::serve::{
-    FindingCount, GrantCount, Readiness, Serve, Server, SinkQueue, SourceState, SourceStatus, Status,
+    FindingCount, GrantCount, Readiness, Serve, Server, SinkQueue, Site, SourceState, SourceStatus, Status,
 };
+use counterfoil::store::{Sqlite, Store};
 use reader::Exposition;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -40,8 +48,16 @@ async fn send(address: SocketAddr, request: &[u8]) -> Option<Answer> {
 }
 
 async fn ask(address: SocketAddr, method: &str, path: &str) -> Answer {
-    let request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
     send(address, request.as_bytes()).await.unwrap()
+}
+
+/// A site on an empty store.
+fn site(serve: &Serve, status: &Arc<Status>) -> Arc<Site> {
+    let stores: Vec<Box<dyn Store>> = vec![Box::new(Sqlite::in_memory().unwrap())];
+    let now = || Instant::parse("2026-06-01T12:00:00Z").unwrap();
+    let site = Site::new(serve, Path::new(""), Arc::clone(status), stores, now, Arc::new(|| {}));
+    Arc::new(site.unwrap())
 }
 
 /// A server for the time of a test, which ends with it as told.
@@ -50,7 +66,7 @@ fn with_server<F: Future<Output = ()>>(work: impl FnOnce(SocketAddr, Arc<Status>
     runtime.block_on(async {
         let status = Arc::new(Status::new("1.2.3"));
         let serve = Serve { listen: "127.0.0.1:0".parse().unwrap(), ..Serve::default() };
-        let server = Server::bind(&serve, Arc::clone(&status)).await.unwrap();
+        let server = Server::bind(&serve, site(&serve, &status)).await.unwrap();
         let address = server.address();
         let (end, ended) = oneshot::channel::<()>();
         let running = tokio::spawn(server.run(async {
@@ -102,7 +118,7 @@ fn health_and_readiness_are_two_questions() {
 #[test]
 fn only_the_pages_there_are_and_only_reading() {
     with_server(|address, _| async move {
-        for path in ["/", "/healthz/", "/metrics/x", "/..%2fetc/passwd", "/%00", "//"] {
+        for path in ["/x", "/healthz/", "/metrics/x", "/..%2fetc/passwd", "/%00", "//"] {
             let answer = ask(address, "GET", path).await;
             assert_eq!(answer.code, 404, "{path}");
             assert!(serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()["error"].is_string());
@@ -111,7 +127,7 @@ fn only_the_pages_there_are_and_only_reading() {
             let answer = ask(address, method, "/metrics").await;
             assert_eq!(
                 (answer.code, answer.body.as_str()),
-                (405, "{\"error\":\"only GET and HEAD are answered\"}")
+                (405, "{\"error\":\"this is not answered to that method\",\"status\":405}")
             );
         }
         let head = ask(address, "HEAD", "/metrics").await;
@@ -122,7 +138,7 @@ fn only_the_pages_there_are_and_only_reading() {
             let answer = send(address, request).await;
             assert!(answer.is_none_or(|answer| (400..=505).contains(&answer.code)));
         }
-        let long = format!("GET /healthz HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024));
+        let long = format!("GET /healthz HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(256 * 1024));
         assert!(send(address, long.as_bytes()).await.is_none_or(|answer| answer.code == 431));
         let lines = format!("GET /healthz HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(200));
         assert!(send(address, lines.as_bytes()).await.is_none_or(|answer| answer.code == 431));
@@ -293,13 +309,18 @@ fn it_listens_beyond_this_machine_only_when_told_to() {
         "",
         "listen = \"127.0.0.9:1\"",
         "listen = \"[::1]:9187\"",
-        "listen = \"0.0.0.0:9187\"\nallow_remote = true",
+        "listen = \"0.0.0.0:9187\"\nallow_remote = true\n[[token]]\nname = \"x\"\nsecret = \"env:X\"\nroles = [\"viewer\"]",
     ] {
         assert!(serve(fine).check().is_ok(), "{fine}");
     }
     for listen in ["0.0.0.0:9187", "[::]:9187", "192.0.2.7:80", "[2001:db8::1]:80", "[::ffff:192.0.2.7]:80"] {
         let error = serve(&format!("listen = \"{listen}\"")).check().unwrap_err().to_string();
-        assert!(error.contains("nobody signs in") && error.contains("allow_remote = true"), "{error}");
+        assert!(error.contains("nobody signs in here") && error.contains("[[serve.token]]"), "{error}");
+        let token = "[[token]]\nname = \"x\"\nsecret = \"env:X\"\nroles = [\"viewer\"]";
+        let error = serve(&format!("listen = \"{listen}\"\n{token}")).check().unwrap_err().to_string();
+        assert!(error.contains("is not encrypted") && error.contains("allow_remote = true"), "{error}");
+        let open = serve(&format!("listen = \"{listen}\"\nallow_remote = true"));
+        assert!(open.check().is_err(), "never without a sign-in");
     }
     assert!(toml::from_str::<Serve>("listen = \"localhost\"").is_err());
     assert!(toml::from_str::<Serve>("allow_remot = true").is_err());
@@ -309,7 +330,7 @@ fn it_listens_beyond_this_machine_only_when_told_to() {
 fn a_port_that_is_taken_is_said() {
     with_server(|address, status| async move {
         let serve = Serve { listen: address, ..Serve::default() };
-        let error = Server::bind(&serve, status).await.unwrap_err().to_string();
+        let error = Server::bind(&serve, site(&serve, &status)).await.unwrap_err().to_string();
         assert!(error.starts_with(&format!("`listen` = {address}: cannot listen there: ")), "{error}");
     });
 }

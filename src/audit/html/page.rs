@@ -2,7 +2,7 @@
 
 use crate::model::Instant;
 use crate::model::finding::Severity;
-use crate::report::html::escape;
+use crate::report::html::push_text;
 use crate::report::text::grouped;
 
 /// A page in the making.
@@ -42,7 +42,7 @@ impl Page {
 
     /// Appends a text.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
-        escape(text, &mut self.0);
+        push_text(text, &mut self.0);
         self
     }
 

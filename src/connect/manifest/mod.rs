@@ -29,6 +29,10 @@ pub struct Manifest {
     /// How a row becomes records.
     #[serde(default)]
     pub map: MapKind,
+    /// What maps the usual rows in place of `map.jq`, to the same records, where the connector was built in. A folder on
+    /// disk has its own map, which alone counts there.
+    #[serde(default)]
+    pub native: Option<Native>,
     /// Record types whose parts arrive in different rows or files, with the fields that make their key.
     #[serde(default)]
     pub merge: BTreeMap<String, Vec<String>>,
@@ -158,6 +162,14 @@ pub enum MapKind {
     Jq,
     /// The row is a record as it stands.
     Records,
+}
+
+/// A map that the program has of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Native {
+    /// Rows of a table become records as the settings `fields`, `constants`, `values` … say.
+    Columns,
 }
 
 /// One shape of input.
@@ -322,6 +334,9 @@ impl Manifest {
         }
         if !self.joins.is_empty() && self.map != MapKind::Jq {
             return Err("`joins` needs a map.jq that makes the links".into());
+        }
+        if self.native.is_some() && (self.map != MapKind::Jq || !self.joins.is_empty()) {
+            return Err("`native` does what a map.jq without `joins` does, and there is none".into());
         }
         if let Some(name) = self.joins.iter().find(|name| !plain(name)) {
             return Err(format!("`joins` names `{name}`: expected lower-case letters, digits and `_`"));

@@ -2,18 +2,26 @@
 //!
 //! jq is run by the `jaq` crates. A map sees its row and the variables of [`VARIABLES`], and nothing else: what could
 //! reach outside or read a clock (`env`, `input`, `halt`, `now`, `localtime`, `debug`, `stderr`, modules) is not
-//! there. JSON never goes through jaq's own reader, which has no limit on depth.
+//! there. JSON never goes through jaq's own reader, which has no limit on depth. What a map has that needs no row is worked
+//! out once (`rewrite`), what jq does the long way is done the short way (`swift`), and the usual rows of a connector whose
+//! manifest says `native` are mapped without jq ([`columns`]); what comes out is the same each time.
 
+pub mod columns;
 mod convert;
 mod html;
 mod links;
 mod natives;
+mod rewrite;
+mod swift;
 pub mod worker;
 
 use jaq_core::data::JustLut;
+use jaq_core::load::parse::{BinaryOp, Def, Term};
 use jaq_core::load::{Arena, File, Loader};
+use jaq_core::native::Fun;
 use jaq_core::{Compiler, Ctx, Filter, Vars};
 use jaq_json::Val;
+use rewrite::Rewritten;
 use serde_json::Value;
 
 pub use links::{Joined, Links, is_link};
@@ -46,9 +54,14 @@ const REFUSED: &[&str] = &[
 
 type Data = JustLut<Val>;
 
+/// The name under which the main file calls a map that was taken apart.
+const ENTRY: &str = "cf_map";
+
 /// A compiled map.
 pub struct Program {
     filter: Filter<Data>,
+    /// What the map has from the start, before its variables.
+    constants: Vec<Val>,
 }
 
 /// The variables of one file, ready for the map.
@@ -89,26 +102,54 @@ impl Program {
     /// # Errors
     /// Text with file, line and column.
     pub fn compile(text: &str, file: &str) -> Result<Self, String> {
-        let allowed = |name: &str| !REFUSED.contains(&name);
-        let definitions = jaq_core::defs()
-            .chain(jaq_std::defs())
-            .chain(jaq_json::defs())
-            .filter(|definition| allowed(definition.name));
-        let functions = jaq_core::funs::<Data>()
-            .chain(jaq_std::funs())
-            .chain(jaq_json::funs())
-            .filter(|(name, ..)| allowed(name) && *name != "fromjson")
-            .chain(natives::all());
+        if let Some(program) = Self::rewritten(text) {
+            return Ok(program);
+        }
         let arena = Arena::default();
-        let modules = Loader::new(definitions)
+        let modules = Loader::new(definitions())
             .load(&arena, File { code: text, path: () })
             .map_err(|errors| load_error(text, file, errors))?;
         let filter = Compiler::default()
-            .with_funs(functions)
+            .with_funs(functions())
             .with_global_vars(VARIABLES)
             .compile(modules)
             .map_err(|errors| compile_error(text, file, errors))?;
-        Ok(Self { filter })
+        Ok(Self { filter, constants: Vec::new() })
+    }
+
+    /// The map with everything worked out that needs no row. Where that cannot be done, the map as it stands says why.
+    fn rewritten(text: &str) -> Option<Self> {
+        // A map that says this name would call itself.
+        let rewritten = Rewritten::of(text).filter(|_| !text.contains(ENTRY))?;
+        let names: Vec<&str> = rewritten.names().chain(VARIABLES).collect();
+        let comma = |all, one| Term::BinOp(Box::new(all), BinaryOp::Comma, Box::new(one));
+        let constants = match rewritten.taken.into_iter().reduce(comma) {
+            None => Vec::new(),
+            Some(tables) => {
+                let filter = Self::body(tables, std::iter::empty(), std::iter::empty(), &[])?;
+                let context = Ctx::<Data>::new(&filter.lut, Vars::new([]));
+                filter.id.run((context, Val::Null)).collect::<Result<_, _>>().ok()?
+            }
+        };
+        let filter = Self::body(rewritten.term, definitions(), functions(), &names)?;
+        Some(Self { filter, constants })
+    }
+
+    /// Compiles a term.
+    fn body<'s>(
+        term: Term<&'s str>,
+        definitions: impl Iterator<Item = Def>,
+        functions: impl Iterator<Item = Fun<Data>>,
+        variables: &[&'s str],
+    ) -> Option<Filter<Data>> {
+        // The main file must be text: all it does is to call the term.
+        let map = Def { name: ENTRY, args: Vec::new(), body: term };
+        let definitions = definitions.map(|definition| -> Def<&'s str> { definition });
+        let arena = Arena::default();
+        let code = File { code: ENTRY, path: () };
+        let modules = Loader::new(definitions.chain([map])).load(&arena, code).ok()?;
+        let compiler = Compiler::default().with_funs(functions).with_global_vars(variables.iter().copied());
+        compiler.compile(modules).ok()
     }
 
     /// Runs the map on one row and hands on each result.
@@ -124,7 +165,7 @@ impl Program {
         take: &mut dyn FnMut(Value) -> Result<(), String>,
     ) -> Result<(), String> {
         let number = isize::try_from(number).map_err(|_| "too many rows".to_owned())?;
-        let variables = Vars::new([
+        let variables = [
             bindings.settings.clone(),
             bindings.shape.clone(),
             Val::from(number),
@@ -133,7 +174,8 @@ impl Program {
             Val::utf8_str(at.to_owned()),
             bindings.joined.0.clone(),
             bindings.taken_at.clone(),
-        ]);
+        ];
+        let variables = Vars::new(self.constants.iter().cloned().chain(variables));
         let context = Ctx::<Data>::new(&self.filter.lut, variables);
         for result in self.filter.id.run((context, convert::to_val(row))) {
             let value = result.map_err(|exception| match exception.get_err() {
@@ -144,6 +186,21 @@ impl Program {
         }
         Ok(())
     }
+}
+
+/// jq's own definitions that a map may call.
+fn definitions() -> impl Iterator<Item = Def> {
+    let all = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    all.filter(|definition| !REFUSED.contains(&definition.name) && !swift::replaces(definition.name))
+}
+
+/// The functions that a map may call.
+fn functions() -> impl Iterator<Item = Fun<Data>> {
+    let all = jaq_core::funs::<Data>().chain(jaq_std::funs()).chain(jaq_json::funs());
+    all.filter(|(name, ..)| !REFUSED.contains(name) && *name != "fromjson" && !swift::replaces(name))
+        .chain(natives::all())
+        .chain(swift::all())
+        .chain(rewrite::functions())
 }
 
 /// Line and column of a piece of the text.

@@ -91,7 +91,7 @@ fn fires(case: &RequestCase<'_>, found: &mut Accuse<'_>) {
 }
 
 /// Whether an approved request, decided no earlier, took this from them again.
-fn revoked(case: &RequestCase<'_>, who: Key, item: &Item) -> bool {
+pub(in crate::judge) fn revoked(case: &RequestCase<'_>, who: Key, item: &Item) -> bool {
     let world = case.moment.world;
     let Some(entitlement) = item.entitlement else { return false };
     let containers = world.closures.containers(entitlement).iter().map(|(container, _)| *container);

@@ -46,6 +46,7 @@ use crate::judge::case::Approving;
 use crate::judge::case::is_gone;
 use crate::judge::case::{Case, Telling};
 use crate::judge::estate::IdentityRow;
+use crate::judge::world::World;
 use crate::model::Instant;
 use crate::model::finding::{Role, Severity};
 
@@ -67,10 +68,20 @@ fn fires(case: &Case<'_>) -> bool {
 fn inactive<'m>(case: &Case<'m>) -> impl Iterator<Item = (Approving<'m>, &'m IdentityRow, Instant)> {
     let case = *case;
     case.approving().filter_map(move |a| {
-        let (identity, _) = case.world().identity(a.approver).filter(|(i, _)| is_gone(i))?;
-        let (since, approved) = (identity.status_since?, a.row.decided_at.or(case.decided_at())?);
-        (since <= approved).then_some((a, identity, since))
+        let (identity, since) = gone(case.world(), &a, case.decided_at())?;
+        Some((a, identity, since))
     })
+}
+
+/// The approver, and since when they had left when they approved; nothing where they had not.
+pub(in crate::judge) fn gone<'w>(
+    world: &'w World,
+    a: &Approving<'_>,
+    decided_at: Option<Instant>,
+) -> Option<(&'w IdentityRow, Instant)> {
+    let (identity, _) = world.identity(a.approver).filter(|(i, _)| is_gone(i))?;
+    let (since, approved) = (identity.status_since?, a.row.decided_at.or(decided_at)?);
+    (since <= approved).then_some((identity, since))
 }
 
 fn tell(case: &Case<'_>) -> Telling {

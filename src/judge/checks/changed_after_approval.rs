@@ -67,7 +67,7 @@ const FIELDS: [&str; 8] =
     ["beneficiaries", "access", "system", "entitlement", "scope", "expires_at", "ttl", "policy"];
 
 /// The changes to these fields after the decision.
-fn late<'m>(case: &Case<'m>) -> impl Iterator<Item = &'m ChangeRow> {
+pub(in crate::judge) fn late<'m>(case: &Case<'m>) -> impl Iterator<Item = &'m ChangeRow> {
     let case = *case;
     let changes =
         case.request.map(|(r, _)| r.changes.within(&case.world().estate.pools.changes)).unwrap_or_default();

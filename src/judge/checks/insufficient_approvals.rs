@@ -62,7 +62,7 @@ fn fires(case: &Case<'_>) -> bool {
 }
 
 /// How many different people approved independently. Of ambiguous names each is somebody else.
-fn found(case: &Case<'_>) -> usize {
+pub(in crate::judge) fn found(case: &Case<'_>) -> usize {
     let mut people: Vec<_> = case.independent().map(|a| a.approver).collect();
     let all = people.len();
     people.retain(|k| !k.is_ambiguous());

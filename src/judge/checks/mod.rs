@@ -64,7 +64,7 @@ impl Check {
 
 macro_rules! checks {
     ($($name:ident)*) => {
-        $(mod $name;)*
+        $(pub(super) mod $name;)*
         /// All checks, in the order of their names.
         static ALL: &[&Check] = &[$(&$name::CHECK),*];
     };

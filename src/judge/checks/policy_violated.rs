@@ -63,7 +63,7 @@ fn fires(case: &Case<'_>) -> bool {
 }
 
 /// What of the access the policy does not allow; nothing when the policy was not in force at the decision.
-fn breaches(case: &Case<'_>) -> Vec<String> {
+pub(in crate::judge) fn breaches(case: &Case<'_>) -> Vec<String> {
     let mut found = vec![];
     let (Some((row, policy)), Some((_, asked))) = (case.policy(), case.request) else { return found };
     if asked.decided_at.is_some_and(|t| !row.in_force_at(t)) {

@@ -44,7 +44,7 @@
 //! ```
 
 use super::{Check, Rule};
-use crate::judge::case::{Case, Telling};
+use crate::judge::case::{Bond, Case, Telling};
 use crate::model::finding::{Role, Severity};
 
 pub(super) static CHECK: Check = Check {
@@ -69,12 +69,10 @@ fn tell(case: &Case<'_>) -> Telling {
     let mut telling = Telling::new(message);
     for a in case.approving() {
         let person = case.person(a.approver);
-        let is = if a.approver.same(case.subject()) {
-            "who holds the access"
-        } else if case.request.and_then(|(_, asked)| asked.requester).is_some_and(|r| a.approver.same(r)) {
-            "who asked for it"
-        } else {
-            "who owns the identity that holds it"
+        let is = match case.bearing().tie(a.approver) {
+            Some(Bond::Holds) => "who holds the access",
+            Some(Bond::Asked) => "who asked for it",
+            _ => "who owns the identity that holds it",
         };
         telling = telling.because(format!("approved by {person}, {is}"));
     }

@@ -1,15 +1,18 @@
 //! Looking up one grant at the time of a decision: *is this justified now?*
 //!
-//! [`Decide`] is an index over a [`Judgement`]: it is asked for a system, an account, an entitlement and a scope as texts, and
-//! says how that grant was judged and until when that holds. Asking reads and compares numbers, takes no memory where names
-//! are written in ASCII without capitals, and may be done from any number of threads.
+//! [`Decide`] is an index made of a [`Judgement`]: it is asked for an account or a person, a system, an entitlement and a scope
+//! as texts, and says how that grant was judged, by which request, and until when that holds. It keeps all it needs itself, so
+//! the judgement and the estate behind it may be let go, and may be asked from any number of threads. Asking takes no memory
+//! where names are written in ASCII without capitals, and looks at three places: the answer, the name it belongs to, the
+//! request. [`Decide::ask_all`] waits for those of many questions at once.
 //!
 //! Names mean what they mean to the judge: an exact id, else the one id that claims the normal form, else the normal form;
-//! what two claim is nothing. An account is its normal form within its system. A scope is compared as it is written, and no
-//! scope is the whole system: the question is about the grant, not about what it might include.
+//! what two claim is nothing. An account is its normal form within its system; a person holds what any of their accounts
+//! holds. A scope is compared as it is written, and no scope is the whole system: the question is about the grant, not about
+//! what it might include.
 //!
 //! ```
-//! use counterfoil::judge::{Builder, Decide, Locator, Settings, World, judge};
+//! use counterfoil::judge::{Builder, Decide, Locator, Question, Settings, Who, World, judge};
 //! use counterfoil::model::finding::{Outcome, Standing};
 //! use counterfoil::model::{Instant, parse_line};
 //!
@@ -26,31 +29,62 @@
 //! let judgement = judge(&world, &settings, now, 1, &|_| {});
 //!
 //! let decide = Decide::new(&judgement);
-//! let answer = decide.ask("production", "Alice", "admin", None, now).ok_or("no such grant")?;
+//! drop(judgement);
+//! let question = Question { who: Who::Account("Alice"), system: "production", entitlement: "admin", scope: None };
+//! let answer = decide.ask(&question, now).ok_or("no such grant")?;
 //! assert_eq!((answer.standing, answer.outcome), (Standing::Unapproved, Outcome::Unjustified));
 //! assert!(answer.stands && answer.request.is_none());
-//! assert!(decide.ask("aws-prod", "alice", "reader", None, now).is_none());
+//! assert!(decide.ask(&Question { entitlement: "reader", ..question }, now).is_none());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::borrow::Cow;
+mod build;
+mod table;
+mod texts;
 
-use super::estate::Sym;
+use std::borrow::Cow;
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::quality::RandomState;
+
 use super::judgement::Judgement;
-use super::names::Key;
-use super::world::Fast;
 use crate::model::finding::{Outcome, RequestKey, Standing, Verdict};
 use crate::model::{Instant, norm};
 
+use table::{By, Slot, Table};
+use texts::{Names, Texts};
+
+/// Who holds what is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who<'q> {
+    /// An account of the system.
+    Account(&'q str),
+    /// A person, service or agent by id or alias, with whichever account of the system.
+    Person(&'q str),
+}
+
+/// A grant that is asked for, by names as somebody else writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question<'q> {
+    /// Who holds it.
+    pub who: Who<'q>,
+    /// The system, by id or alias.
+    pub system: &'q str,
+    /// The entitlement of the system, by id or alias.
+    pub entitlement: &'q str,
+    /// The part of the system, as it is written; `None`: all of it.
+    pub scope: Option<&'q str>,
+}
+
 /// What is known of a grant that was asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer<'w> {
+pub struct Answer<'d> {
     /// How it stands.
     pub standing: Standing,
     /// What follows.
     pub outcome: Outcome,
     /// The request that decides it, where one does.
-    pub request: Option<RequestKey<'w>>,
+    pub request: Option<RequestKey<'d>>,
     /// The answer holds from the instant of the judgement until before this one; `None`: until a record changes.
     pub until: Option<Instant>,
     /// Whether it holds at the instant asked for. If not, judge again.
@@ -58,165 +92,184 @@ pub struct Answer<'w> {
     row: u32,
 }
 
-/// A grant by its numbers: system, entitlement, account, and scope (0: none).
-type Place = [u32; 4];
-
-/// What was judged of all grants of one place.
-#[derive(Debug, Clone, Copy)]
-enum Found {
-    /// This row decides, until then.
-    Row(u32, Option<Instant>),
-    /// Spellings of the account are linked to different identities: each is looked up as it is written.
-    Spelled,
+impl Answer<'_> {
+    /// The whole verdict the answer rests on: of several paths to one right, the one that decided. The judgement has to be
+    /// the one the index was made of.
+    #[must_use]
+    pub fn verdict<'w>(&self, judgement: &Judgement<'w>) -> Option<Verdict<'w>> {
+        judgement.verdict(self.row)
+    }
 }
 
-/// All grants of a judgement, to be asked for one at a time. Takes about 40 bytes for each grant.
+/// All grants of a judgement, to be asked for one at a time. Takes about 110 bytes for each grant, and the names.
 #[derive(Debug)]
-pub struct Decide<'j, 'w> {
-    judgement: &'j Judgement<'w>,
-    /// By the normal form of the account.
-    found: Fast<Place, Found>,
-    /// By the account as it is written, where the normal form is not enough.
-    spelled: Fast<Place, Found>,
+pub struct Decide {
+    table: Table,
+    texts: Texts,
+    systems: Names,
+    /// With the number of a system's key as the domain.
+    entitlements: Names,
+    people: Names,
+    /// Seeded anew in each process: names come from strangers.
+    hasher: RandomState,
+    /// The instant of the judgement.
+    judged_at: Instant,
 }
 
-impl<'j, 'w> Decide<'j, 'w> {
+/// How many questions are waited for together.
+const TOGETHER: usize = 16;
+
+impl Decide {
     /// Builds the index. Grants whose system or entitlement is ambiguous are not in it.
     #[must_use]
-    pub fn new(judgement: &'j Judgement<'w>) -> Self {
-        let world = judgement.moment.world;
-        let mut rank = vec![0u32; judgement.order.len()];
-        for (place, row) in (0..).zip(&judgement.order) {
-            if let Some(slot) = rank.get_mut(*row as usize) {
-                *slot = place;
-            }
-        }
-        let mut rows: Vec<(Place, u32, u32)> = Vec::with_capacity(world.held.len());
-        for (row, (grant, held)) in (0..).zip(world.estate.grants.iter().zip(&world.held)) {
-            let Some(right) = held.entitlement else { continue };
-            let place = rank.get(row as usize).copied().unwrap_or(u32::MAX);
-            rows.push((at(held.system, right, held.account, grant.scope), place, row));
-        }
-        rows.sort_unstable();
-        let mut index = Self { judgement, found: Fast::default(), spelled: Fast::default() };
-        index.found.reserve(rows.len());
-        for same in rows.chunk_by(|(a, ..), (b, ..)| a == b) {
-            index.add(same);
-        }
-        index.found.shrink_to_fit();
-        index
-    }
-
-    /// Adds the rows of one place, in the order in which they are printed.
-    fn add(&mut self, same: &[(Place, u32, u32)]) {
-        let world = self.judgement.moment.world;
-        let Some((place, _, first)) = same.first() else { return };
-        let subject = |row: u32| world.grant(row).map(|(_, held)| held.subject);
-        if same.iter().all(|(.., row)| subject(*row) == subject(*first)) {
-            let decided = self.decided(same.iter().map(|(.., row)| *row));
-            self.found.extend(decided.map(|found| (*place, found)));
-            return;
-        }
-        self.found.insert(*place, Found::Spelled);
-        let [system, right, _, scope] = *place;
-        let mut by_name: Vec<(Sym, u32, u32)> = same
-            .iter()
-            .filter_map(|(_, place, row)| Some((world.grant(*row)?.0.account, *place, *row)))
-            .collect();
-        by_name.sort_unstable();
-        for same in by_name.chunk_by(|(a, ..), (b, ..)| a == b) {
-            let decided = self.decided(same.iter().map(|(.., row)| *row));
-            let account = same.first().map_or(0, |(account, ..)| account.number());
-            self.spelled.extend(decided.map(|found| ([system, right, account, scope], found)));
-        }
-    }
-
-    /// Of several ways to one right: one that justifies it (the one that does so for longest), else one that is not known,
-    /// else one that is unjustified; of two alike, the one printed first. That it is justified holds while that one does;
-    /// that it is not, only while none of them changes.
-    fn decided(&self, rows: impl Iterator<Item = u32> + Clone) -> Option<Found> {
-        let facts = |row: u32| self.judgement.facts.get(row as usize);
-        let order = |outcome| match outcome {
-            Outcome::Justified => 0,
-            Outcome::Unknown => 1,
-            Outcome::Unjustified => 2,
-        };
-        let better = |row: &u32| {
-            let facts = facts(*row)?;
-            // Never comes last: for ever is longer than any time.
-            let until = facts.recheck_at.map_or((0, None), |at| (1, Some(std::cmp::Reverse(at))));
-            Some((order(facts.standing.outcome()), until))
-        };
-        let chosen = rows.clone().filter(|row| facts(*row).is_some()).min_by_key(better)?;
-        let facts_of_chosen = facts(chosen)?;
-        let until = match facts_of_chosen.standing.outcome() {
-            Outcome::Justified => facts_of_chosen.recheck_at,
-            _ => rows.filter_map(|row| facts(row)?.recheck_at).min(),
-        };
-        Some(Found::Row(chosen, until))
+    pub fn new(judgement: &Judgement<'_>) -> Self {
+        build::index(judgement)
     }
 
     /// What is known of a grant at an instant; `None`: no such grant is known. How old the records may be is for the caller
     /// to say.
     #[must_use]
-    pub fn ask(
-        &self,
-        system: &str,
-        account: &str,
-        entitlement: &str,
-        scope: Option<&str>,
-        at_instant: Instant,
-    ) -> Option<Answer<'w>> {
-        let moment = &self.judgement.moment;
-        let (world, names) = (moment.world, &moment.world.estate.names);
-        let system = world.system_names.find(names, 0, system)?;
-        let right = world.entitlement_names.find(names, system.number(), entitlement)?;
-        let form = names.find(&norm(account))?;
-        let scope = match scope {
-            Some(scope) => Some(names.find(scope)?),
-            None => None,
+    pub fn ask(&self, question: &Question<'_>, at: Instant) -> Option<Answer<'_>> {
+        self.answer(&self.understood(question)?, at)
+    }
+
+    /// As [`Decide::ask`], for many questions: what has to come from memory for one is waited for together with the next.
+    #[must_use]
+    pub fn ask_all(&self, questions: &[Question<'_>], at: Instant) -> Vec<Option<Answer<'_>>> {
+        let mut answers = Vec::with_capacity(questions.len());
+        for some in questions.chunks(TOGETHER) {
+            let mut understood = [const { None }; TOGETHER];
+            for (slot, question) in understood.iter_mut().zip(some) {
+                *slot = self.understood(question);
+            }
+            // Each step is taken for all of them before the next. Nothing is decided here: one that is not found near is
+            // found below.
+            let mut near = [None; TOGETHER];
+            for (slot, asked) in near.iter_mut().zip(&understood) {
+                *slot = asked.as_ref().and_then(|asked| self.table.near(asked.hash, asked.by()));
+            }
+            let touch =
+                |sum: u8, slot: &Slot| sum ^ self.texts.touch(slot.who) ^ self.texts.touch(slot.request);
+            std::hint::black_box(near.into_iter().flatten().fold(0, touch));
+            let asked = understood.iter().take(some.len());
+            answers.extend(asked.map(|asked| self.answer(asked.as_ref()?, at)));
+        }
+        answers
+    }
+
+    /// The number of a system, by id or alias, as [`Speaker`](super::Speaker) has it; `None`: no such system is known.
+    #[must_use]
+    pub fn system(&self, name: &str) -> Option<u32> {
+        Some(self.systems.find(&self.texts, &self.hasher, 0, name)?.number())
+    }
+
+    /// The names of a question looked up, except that of the account.
+    fn understood<'q>(&self, question: &Question<'q>) -> Option<Understood<'q>> {
+        let Question { who, system, entitlement, scope } = *question;
+        let (texts, hasher) = (&self.texts, &self.hasher);
+        let system = self.systems.find(texts, hasher, 0, system)?;
+        let right = self.entitlements.find(texts, hasher, system.number(), entitlement)?.number();
+        let (holder, hash) = match who {
+            Who::Account(name) => {
+                let form = norm(name);
+                let hash = hash(hasher, By::Form, right, form.as_bytes(), scope);
+                (Holder::Account { name, form }, hash)
+            }
+            Who::Person(name) => {
+                let person = self.people.find(texts, hasher, 0, name)?.number();
+                (Holder::Person(person), hash(hasher, By::Person, right, &person.to_ne_bytes(), scope))
+            }
         };
-        let found = match *self.found.get(&at(system, right, form, scope))? {
-            Found::Spelled => *self.spelled.get(&at(system, right, names.find(account)?, scope))?,
-            found @ Found::Row(..) => found,
+        Some(Understood { right, holder, scope, hash })
+    }
+
+    fn answer(&self, asked: &Understood<'_>, at: Instant) -> Option<Answer<'_>> {
+        let slot = self.find(asked, asked.hash, asked.by())?;
+        let (slot, standing) = match (slot.mark.standing(), &asked.holder) {
+            (Some(standing), _) => (slot, standing),
+            (None, Holder::Account { name, .. }) => {
+                let hash = hash(&self.hasher, By::Spelling, asked.right, name.as_bytes(), asked.scope);
+                let slot = self.find(asked, hash, By::Spelling)?;
+                (slot, slot.mark.standing()?)
+            }
+            (None, Holder::Person(_)) => return None,
         };
-        let Found::Row(row, until) = found else { return None };
-        let facts = self.judgement.facts.get(row as usize)?;
-        let text = |sym: Sym| Cow::Borrowed(world.estate.text(sym));
-        let request = facts.controlling.and_then(|request| world.request(request));
+        let pair = || self.texts.pair(slot.request);
+        let request = if slot.request == 0 { None } else { pair() };
+        let until = slot.until;
         Some(Answer {
-            standing: facts.standing,
-            outcome: facts.standing.outcome(),
-            request: request.map(|(r, _)| RequestKey { source: text(r.source), id: text(r.id) }),
+            standing,
+            outcome: standing.outcome(),
+            request: request
+                .map(|[source, id]| RequestKey { source: Cow::Borrowed(source), id: Cow::Borrowed(id) }),
             until,
-            stands: moment.now <= at_instant && until.is_none_or(|until| at_instant < until),
-            row,
+            stands: self.judged_at <= at && until.is_none_or(|until| at < until),
+            row: slot.row,
         })
     }
 
-    /// The whole verdict an answer rests on: of several paths to one right, the one that decided.
-    #[must_use]
-    pub fn verdict(&self, answer: &Answer<'w>) -> Option<Verdict<'w>> {
-        self.judgement.verdict(answer.row)
+    fn find(&self, asked: &Understood<'_>, hash: u64, by: By) -> Option<&Slot> {
+        self.table.find(hash, by, |slot| {
+            let holder = match &asked.holder {
+                Holder::Person(person) => slot.who == *person,
+                Holder::Account { name, .. } if by == By::Spelling => self.texts.is(slot.who, name),
+                Holder::Account { form, .. } => self.texts.is(slot.who, form),
+            };
+            let scope = match asked.scope {
+                None => slot.scope == 0,
+                Some(scope) => slot.scope != 0 && self.texts.is(slot.scope, scope),
+            };
+            slot.right == asked.right && holder && scope
+        })
     }
 
-    /// How many grants can be asked for; several paths to one right are one.
+    /// How many grants can be asked for by their accounts; several paths to one right are one.
     #[must_use]
     pub fn len(&self) -> usize {
-        let rows =
-            |found: &Fast<Place, Found>| found.values().filter(|f| matches!(f, Found::Row(..))).count();
-        rows(&self.found) + self.spelled.len()
+        let answers = |slot: &&Slot| slot.mark.standing().is_some() && !slot.mark.is(By::Person);
+        self.table.slots().filter(answers).count()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
+        self.table.slots().next().is_none()
     }
 }
 
-fn at(system: Key, right: Key, account: Sym, scope: Option<Sym>) -> Place {
-    [system.number(), right.number(), account.number(), scope.map_or(0, Sym::number)]
+/// A question whose names are looked up.
+struct Understood<'q> {
+    right: u32,
+    holder: Holder<'q>,
+    scope: Option<&'q str>,
+    hash: u64,
+}
+
+enum Holder<'q> {
+    Account { name: &'q str, form: Cow<'q, str> },
+    Person(u32),
+}
+
+impl Understood<'_> {
+    fn by(&self) -> By {
+        match self.holder {
+            Holder::Account { .. } => By::Form,
+            Holder::Person(_) => By::Person,
+        }
+    }
+}
+
+/// The hash of a whole question.
+fn hash(hasher: &RandomState, by: By, right: u32, who: &[u8], scope: Option<&str>) -> u64 {
+    let mut hash = hasher.build_hasher();
+    hash.write_u64((u64::from(right) << 8) | by as u64);
+    hash.write(who);
+    if let Some(scope) = scope {
+        // What no name holds, so that no name runs into its scope.
+        hash.write_u8(0xff);
+        hash.write(scope.as_bytes());
+    }
+    hash.finish()
 }
 
 #[cfg(test)]

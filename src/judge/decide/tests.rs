@@ -1,7 +1,10 @@
 //! The index against a scan over all verdicts that resolves names by the letter of the rules.
 
 use super::*;
+use crate::judge::estate::Sym;
+use crate::judge::world::Held;
 use crate::judge::{Builder, Locator, Settings, World, judge};
+use crate::model::finding::Verdict;
 use crate::model::parse_line;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -54,6 +57,19 @@ fn grant(account: &str, right: &str, path: Option<&str>) -> Value {
            "granted_at": "2026-01-03T00:00:00Z"})
 }
 
+impl Decide {
+    fn account(
+        &self,
+        system: &str,
+        account: &str,
+        right: &str,
+        scope: Option<&str>,
+        at: Instant,
+    ) -> Option<Answer<'_>> {
+        self.ask(&Question { who: Who::Account(account), system, entitlement: right, scope }, at)
+    }
+}
+
 #[test]
 fn any_path_that_is_justified_justifies_and_is_named() {
     let records = [
@@ -66,16 +82,16 @@ fn any_path_that_is_justified_justifies_and_is_named() {
     let judgement = judge(&world, &settings, time(NOW), 1, &|_| {});
     let decide = Decide::new(&judgement);
     assert_eq!(decide.len(), 2);
-    let answer = decide.ask("S", " ADA", "Admin", None, time(NOW)).unwrap();
+    let answer = decide.account("S", " ADA", "Admin", None, time(NOW)).unwrap();
     assert_eq!(answer.outcome, Outcome::Justified, "{answer:?}");
     assert_eq!(answer.request.as_ref().map(|r| &*r.id), Some("R-1"));
-    assert_eq!(decide.verdict(&answer).unwrap().path.len(), 1);
+    assert_eq!(answer.verdict(&judgement).unwrap().path.len(), 1);
     assert!(answer.stands && answer.until.is_some_and(|until| until <= time("2026-07-01T00:00:00Z")));
-    let later = decide.ask("s", "ada", "admin", None, time("2026-07-01T00:00:00Z")).unwrap();
+    let later = decide.account("s", "ada", "admin", None, time("2026-07-01T00:00:00Z")).unwrap();
     assert!(!later.stands, "the approval has ended by then");
-    let before = decide.ask("s", "ada", "admin", None, time("2026-05-01T00:00:00Z")).unwrap();
+    let before = decide.account("s", "ada", "admin", None, time("2026-05-01T00:00:00Z")).unwrap();
     assert!(!before.stands, "the judgement is not about the past");
-    let reader = decide.ask("s", "ada", "reader", None, time(NOW)).unwrap();
+    let reader = decide.account("s", "ada", "reader", None, time(NOW)).unwrap();
     assert_eq!(reader.standing, Standing::Unapproved);
     for (system, account, right, scope) in [
         ("s", "ada", "none", None),
@@ -83,7 +99,7 @@ fn any_path_that_is_justified_justifies_and_is_named() {
         ("t", "ada", "admin", None),
         ("s", "ada", "admin", Some("x")),
     ] {
-        assert_eq!(decide.ask(system, account, right, scope, time(NOW)), None);
+        assert_eq!(decide.account(system, account, right, scope, time(NOW)), None);
     }
 }
 
@@ -99,15 +115,48 @@ fn accounts_that_differ_in_spelling_alone_are_told_apart_where_two_people_hold_t
     let (world, settings) = (world(&records), Settings::default());
     let judgement = judge(&world, &settings, time(NOW), 1, &|_| {});
     let decide = Decide::new(&judgement);
-    let ask = |account| decide.ask("s", account, "admin", None, time(NOW)).map(|answer| answer.outcome);
+    let ask = |account| decide.account("s", account, "admin", None, time(NOW)).map(|answer| answer.outcome);
     assert_eq!(ask("Root"), Some(Outcome::Justified));
     assert_eq!(ask("root"), Some(Outcome::Unjustified));
     assert_eq!(ask("ROOT"), None, "it may be either");
 }
 
 #[test]
+fn a_person_is_asked_for_by_any_name_and_holds_what_any_account_holds() {
+    let records = [
+        json!({"type": "identity", "id": "ada@x", "aliases": ["al"], "accounts": [{"system": "s", "account": "a1"}]}),
+        json!({"type": "identity", "id": "ben@x", "aliases": ["Al"]}),
+        request("R-1", "ada@x", "admin", None),
+        grant("a1", "admin", None),
+        grant("ADA@x", "reader", None),
+        grant("zoe", "reader", None),
+    ];
+    let (world, settings) = (world(&records), Settings::default());
+    let judgement = judge(&world, &settings, time(NOW), 1, &|_| {});
+    let decide = Decide::new(&judgement);
+    let ask = |who, entitlement| {
+        let answer = decide.ask(&Question { who, system: "s", entitlement, scope: None }, time(NOW));
+        answer.map(|answer| (answer.outcome, answer.request.map(|r| r.id.into_owned())))
+    };
+    let justified = Some((Outcome::Justified, Some("R-1".to_owned())));
+    assert_eq!(ask(Who::Person("Ada@X"), "admin"), justified);
+    assert_eq!(ask(Who::Account("a1"), "admin"), justified);
+    assert_eq!(ask(Who::Person("ada@x"), "reader"), Some((Outcome::Unjustified, None)));
+    assert_eq!(
+        ask(Who::Person(" ZOE"), "reader"),
+        Some((Outcome::Unjustified, None)),
+        "whom no catalogue knows"
+    );
+    for (who, right) in
+        [("a1", "admin"), ("al", "admin"), ("ben@x", "admin"), ("zoe", "admin"), ("eve", "reader")]
+    {
+        assert_eq!(ask(Who::Person(who), right), None, "{who}");
+    }
+}
+
+#[test]
 fn it_may_be_asked_from_any_thread() {
-    fn shared<T: Sync>(_: &T) {}
+    fn shared<T: Send + Sync + 'static>(_: &T) {}
     let (world, settings) = (world(&[grant("ada", "admin", None)]), Settings::default());
     let judgement = judge(&world, &settings, time(NOW), 1, &|_| {});
     shared(&Decide::new(&judgement));
@@ -123,9 +172,14 @@ proptest! {
         grants in proptest::collection::vec(("[aA]|[bB]|c|[éÉ]", "[pP]|q", "[xX]|y|z", proptest::option::of("1|2"), 0..3u8), 0..8),
         requests in proptest::collection::vec(("p|q", "[xX]|y|z", 0..4u32), 0..4),
         asked in proptest::collection::vec(("[aA]|[bB]|c|[éÉ]", "[pP]|q| p", "[xX]|y|z", proptest::option::of("1|2|3")), 16),
+        people in proptest::collection::vec(("[pP]|q|r", proptest::collection::vec("[pP]|q|s", 0..2), proptest::option::of("[pP]|q")), 0..3),
         day in 1..20u32,
     ) {
         let mut records = vec![];
+        records.extend(people.iter().map(|(id, aliases, account)| {
+            let accounts: Vec<Value> = account.iter().map(|a| json!({"system": "a", "account": a})).collect();
+            json!({"type": "identity", "id": id, "aliases": aliases, "accounts": accounts})
+        }));
         records.extend(systems.iter().map(|(id, aliases)| json!({"type": "system", "id": id, "aliases": aliases})));
         records.extend(rights.iter().map(|(s, id, aliases)| {
             json!({"type": "entitlement", "system": s, "id": id, "aliases": aliases})
@@ -158,13 +212,44 @@ proptest! {
                 .map(|e| (text(&e.id), e.aliases.within(names).iter().map(text).collect())).collect();
             Some((system, means(&own, name)?))
         };
-        for (system, account, entitlement, scope) in &asked {
-            let wanted = right(system, entitlement);
-            let same: Vec<Verdict<'_>> = judgement.verdicts().filter(|v| {
+        let people: Vec<(String, Vec<String>)> = world.estate.identities.iter()
+            .map(|i| (text(&i.id), i.aliases.within(names).iter().map(text).collect())).collect();
+        let rows = || (0..).zip(&world.held).map(|(row, held)| (held, judgement.verdict(row).unwrap()));
+
+        let mut questions = vec![];
+        for (system, who, entitlement, scope) in &asked {
+            questions.extend([Who::Account(who), Who::Person(who)].map(|who| {
+                Question { who, system, entitlement, scope: scope.as_deref() }
+            }));
+        }
+        let together = decide.ask_all(&questions, at);
+        prop_assert_eq!(together.len(), questions.len());
+        for (question, together) in questions.iter().zip(together) {
+            let wanted = right(question.system, question.entitlement);
+            let is_of = |held: &Held, v: &Verdict<'_>| match question.who {
+                // Of accounts that differ in spelling alone and are two people's, only the one as it is written.
+                Who::Account(account) => {
+                    let mut alike = rows().filter(|(h, other)| {
+                        h.system == held.system && h.entitlement == held.entitlement
+                            && other.scope == v.scope && norm(&other.account) == norm(&v.account)
+                    });
+                    let one = alike.all(|(h, _)| h.subject == held.subject);
+                    norm(&v.account) == norm(account) && (one || v.account == account)
+                }
+                Who::Person(name) => match means(&people, name) {
+                    Some(meant) => {
+                        let kind = if world.people.row(held.subject).is_some() { "id" } else { "form" };
+                        !held.subject.is_ambiguous() && meant == format!("{kind} {}", v.subject)
+                    }
+                    None => false,
+                },
+            };
+            let same: Vec<Verdict<'_>> = rows().filter(|(held, v)| {
                 wanted.is_some() && right(&v.system, &v.entitlement) == wanted
-                    && norm(&v.account) == norm(account) && v.scope.as_deref() == scope.as_deref()
-            }).collect();
-            let answer = decide.ask(system, account, entitlement, scope.as_deref(), at);
+                    && v.scope.as_deref() == question.scope && is_of(held, v)
+            }).map(|(_, v)| v).collect();
+            let answer = decide.ask(question, at);
+            prop_assert_eq!(&answer, &together);
             let best = [Outcome::Justified, Outcome::Unknown, Outcome::Unjustified].into_iter()
                 .find(|outcome| same.iter().any(|v| v.verdict == *outcome));
             prop_assert_eq!(answer.as_ref().map(|a| a.outcome), best);
@@ -178,7 +263,7 @@ proptest! {
             };
             prop_assert_eq!(answer.until, until);
             prop_assert_eq!(answer.stands, until.is_none_or(|until| at < until));
-            let verdict = decide.verdict(&answer).unwrap();
+            let verdict = answer.verdict(&judgement).unwrap();
             prop_assert!(same.contains(&verdict));
             prop_assert_eq!(verdict.request, answer.request);
         }

@@ -57,6 +57,7 @@ pub struct Builder {
     estate: Estate,
     hasher: RandomState,
     traces: Traces,
+    cites_uses: bool,
 }
 
 /// The lines that rows with keys were made from, in the order of the rows.
@@ -72,11 +73,17 @@ struct Traces {
 }
 
 impl Builder {
+    /// A builder that keeps where each use was seen: for whoever explains, since no finding needs it.
+    #[must_use]
+    pub fn citing_uses() -> Self {
+        Self { cites_uses: true, ..Self::default() }
+    }
+
     /// A builder for a part of the input.
     #[must_use]
     pub fn part(&self) -> Self {
         let estate = Estate { names: self.estate.names.part(), ..Estate::default() };
-        Self { estate, hasher: self.hasher.clone(), traces: Traces::default() }
+        Self { estate, hasher: self.hasher.clone(), traces: Traces::default(), cites_uses: self.cites_uses }
     }
 
     /// Takes in all that a part holds, behind all that is here. The part is empty then, and may be used again.
@@ -90,8 +97,8 @@ impl Builder {
         macro_rules! rows {
             ($($rows:ident)*) => { $(move_all(&mut to.$rows, &mut from.$rows, &moving);)* };
         }
-        rows!(identities systems workflows entitlements policies delegations requests grants usages certifications
-            exceptions snapshots evidence held_elsewhere);
+        rows!(identities systems workflows entitlements policies delegations requests grants usages usages_cited
+            certifications exceptions snapshots evidence held_elsewhere);
         macro_rules! pools {
             ($($pool:ident)*) => { $(move_all(&mut to.pools.$pool, &mut from.pools.$pool, &moving);)* };
         }
@@ -197,6 +204,7 @@ impl Builder {
                     to: self.sym(&r.to),
                     starts_at: r.starts_at,
                     ends_at: r.ends_at,
+                    origin: self.origin(r.observed_at, r.evidence.as_ref()),
                 };
                 self.estate.delegations.push(row);
             }
@@ -212,11 +220,16 @@ impl Builder {
                     attribution: r.attribution,
                 };
                 self.estate.usages.push(row);
+                if self.cites_uses {
+                    let origin = self.origin(r.observed_at, r.evidence.as_ref());
+                    self.estate.usages_cited.push(Cited(origin));
+                }
             }
             Record::Certification(r) => {
                 let row = CertificationRow {
                     system: self.sym(&r.system),
                     account: self.sym(&r.account),
+                    reviewer: self.sym(&r.reviewer),
                     decided_at: r.decided_at,
                     decision: r.decision,
                     entitlement: self.name(r.entitlement.as_ref()),
@@ -408,7 +421,7 @@ impl Builder {
     /// # Errors
     /// As [`Builder::finish`].
     pub fn finish_with(self, threads: usize, fetch: &mut Fetch<'_>) -> Result<Estate, TieError> {
-        let Self { mut estate, hasher, traces } = self;
+        let Self { mut estate, hasher, traces, .. } = self;
         let (e, hasher, steps) = (&estate, &hasher, &estate.pools.steps);
         let (grants, requests, few) = std::thread::scope(|scope| {
             // The two that there are millions of, side by side where there are many.

@@ -26,6 +26,9 @@ pub struct Estate {
     pub(crate) requests: Vec<RequestRow>,
     pub(crate) grants: Vec<GrantRow>,
     pub(crate) usages: Vec<UsageRow>,
+    /// In the order of the uses where it is asked for, and empty elsewhere: there may be as many uses as grants, and the
+    /// judge never looks at this.
+    pub(crate) usages_cited: Vec<Cited>,
     pub(crate) certifications: Vec<CertificationRow>,
     pub(crate) exceptions: Vec<ExceptionRow>,
     pub(crate) snapshots: Vec<SnapshotRow>,

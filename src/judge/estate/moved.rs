@@ -102,7 +102,7 @@ moved!(IdentityRow {
 });
 moved!(SystemRow { syms id; names owner; spans aliases in names; origin origin; });
 moved!(WorkflowRow { syms id; names owner; origin origin; });
-moved!(DelegationRow { syms from to; });
+moved!(DelegationRow { syms from to; origin origin; });
 moved!(ItemRow { syms system entitlement; names scope; });
 moved!(ApprovalRow { names approver on_behalf_of; });
 moved!(ChangeRow { syms field; names by; });
@@ -120,10 +120,16 @@ moved!(GrantRow {
     origin origin;
 });
 moved!(UsageRow { syms system account; names entitlement; });
-moved!(CertificationRow { syms system account; names entitlement scope; origin origin; });
+moved!(CertificationRow { syms system account reviewer; names entitlement scope; origin origin; });
 moved!(ExceptionRow { syms check accepted_by reason; names finding system account entitlement; });
 moved!(EvidenceRow { names source id sha256; });
 moved!(IncludeRow { syms entitlement; names system scope; });
+
+impl Moved for Cited {
+    fn moved(&mut self, to: &Move<'_>) {
+        to.origin(&mut self.0);
+    }
+}
 
 impl Moved for EntitlementRow {
     fn moved(&mut self, to: &Move<'_>) {

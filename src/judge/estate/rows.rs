@@ -56,6 +56,10 @@ pub struct Origin {
     pub evidence: Option<std::num::NonZeroU32>,
 }
 
+/// Where a row was seen whose origin is kept beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct Cited(pub Origin);
+
 #[derive(Debug)]
 pub struct EvidenceRow {
     pub source: Option<Sym>,
@@ -150,6 +154,7 @@ pub struct DelegationRow {
     pub to: Sym,
     pub starts_at: Instant,
     pub ends_at: Option<Instant>,
+    pub origin: Origin,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -238,6 +243,7 @@ pub struct UsageRow {
 pub struct CertificationRow {
     pub system: Sym,
     pub account: Sym,
+    pub reviewer: Sym,
     pub decided_at: Instant,
     pub decision: CertificationDecision,
     pub entitlement: Option<Sym>,

@@ -5,8 +5,8 @@ use super::grouped::order;
 use super::resolved::Right;
 use super::resolver::{ByName, Name, Naming, Resolver};
 use super::{
-    Asked, Certified, Estate, Fast, Held, Item, Key, Lent, Policy, Relations, Say, Selector, Settings, Sym,
-    Taken, Use,
+    Asked, Certified, Delegations, Estate, Fast, Held, Item, Key, Lent, Policy, Relations, Say, Selector,
+    Settings, Sym, Taken, Use,
 };
 use crate::judge::estate::{ApprovalRow, GrantRow, Interner, ItemRow, RequestRow, SelectorRow};
 use crate::model::record::{Decision, Intent, Kind, State};
@@ -291,11 +291,15 @@ pub(super) fn sources(estate: &Estate) -> Fast<Sym, Vec<u32>> {
 }
 
 /// Delegations by who lends and who decides.
-pub(super) fn delegations(r: &mut Resolver, estate: &Estate) -> Lent {
-    let mut delegations = Lent::default();
+pub(super) fn delegations(r: &mut Resolver, estate: &Estate) -> Delegations {
+    let mut delegations = Delegations::default();
     for d in &estate.delegations {
         if let (Some(from), Some(to)) = (r.person(d.from).certain(), r.person(d.to).certain()) {
-            delegations.entry((from, to)).or_default().push((d.starts_at, d.ends_at));
+            delegations.entry((from, to)).or_default().push(Lent {
+                from: d.starts_at,
+                until: d.ends_at,
+                origin: d.origin,
+            });
         }
     }
     delegations

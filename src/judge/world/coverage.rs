@@ -61,6 +61,11 @@ impl Coverage {
         range(self.entries.of(who), |e| e.entitlement.cmp(&entitlement)).iter().map(|e| e.request)
     }
 
+    /// All that was asked for a beneficiary: each entitlement with the request.
+    pub(crate) fn all(&self, who: Key) -> impl Iterator<Item = (Key, u32)> + '_ {
+        self.entries.of(who).iter().map(|e| (e.entitlement, e.request))
+    }
+
     /// Adds the requests (any state, any intent) that cover what `who` holds: `held` is the entitlement itself and
     /// those of the path it is inherited through. The result is sorted and holds no request twice.
     pub(crate) fn covering(

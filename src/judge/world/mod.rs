@@ -28,7 +28,7 @@ use resolver::Resolver;
 pub(crate) use people::Ambiguous;
 
 pub(crate) use coverage::fulfilled;
-pub(crate) use resolved::{Asked, Held, Item, Policy, Relations, Say, Selector, Use};
+pub(crate) use resolved::{Asked, Held, Item, Lent, Policy, Relations, Say, Selector, Use};
 
 pub(crate) type Fast<K, V> = HashMap<K, V, FxBuildHasher>;
 
@@ -38,8 +38,8 @@ type Certified = Fast<(Key, Sym, Option<Key>, Option<Sym>), Vec<u32>>;
 /// By identity and right: when a revocation of it was last decided.
 type Taken = Fast<(Key, Key), Instant>;
 
-/// By the one who lends and the one who decides: from when until when.
-type Lent = Fast<(Key, Key), Vec<(Instant, Option<Instant>)>>;
+/// By the one who lends and the one who decides.
+type Delegations = Fast<(Key, Key), Vec<Lent>>;
 
 /// From how many rows on it pays to work on them with several threads; in tests always.
 const MANY: usize = if cfg!(test) { 1 } else { 50_000 };
@@ -83,7 +83,7 @@ pub struct World {
     pub(crate) taken: Taken,
     /// Rows of the snapshots, by source.
     pub(crate) sources: Fast<Sym, Vec<u32>>,
-    pub(crate) delegations: Lent,
+    pub(crate) delegations: Delegations,
     pub(crate) policies: Vec<Policy>,
     pub(crate) workflow_owners: Vec<Option<Key>>,
     pub(crate) birthrights: Vec<(Option<Key>, Vec<Kind>)>,

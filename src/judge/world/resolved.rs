@@ -1,6 +1,8 @@
 //! Rows with their names resolved: what stands beside a row of the estate, in the same order.
 
-use super::super::estate::Sym;
+use std::cmp::Ordering;
+
+use super::super::estate::{Origin, Sym};
 use super::super::names::Key;
 use crate::model::record::{Attribution, Risk};
 use crate::model::{Duration, Instant};
@@ -42,6 +44,11 @@ impl Asked {
         self.start.is_none_or(|start| start <= t) && self.end.is_none_or(|end| t < end)
     }
 
+    /// Whether it was decided after a revocation, if there was one.
+    pub(crate) fn is_decided_after(&self, revoked: Option<Instant>) -> bool {
+        revoked.is_none_or(|at| self.decided_at.is_some_and(|decided| decided > at))
+    }
+
     /// How long it runs, where that is known.
     pub(crate) fn length(&self) -> Option<Duration> {
         self.end?.since(self.start?).or(Some(Duration::default()))
@@ -64,6 +71,14 @@ pub(crate) struct Say {
     pub(crate) on_behalf_of: Option<Key>,
 }
 
+/// Authority that somebody lent to another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lent {
+    pub(crate) from: Instant,
+    pub(crate) until: Option<Instant>,
+    pub(crate) origin: Origin,
+}
+
 /// What the catalogue says of an entitlement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Right {
@@ -82,8 +97,14 @@ pub(crate) struct Use {
 impl Use {
     /// Takes in what another source knows: the latest use, the earliest tracking.
     pub(crate) fn merge(&mut self, other: Self) {
-        if other.last > self.last || (other.last == self.last && other.attribution < self.attribution) {
-            self.attribution = other.attribution.or(self.attribution);
+        // How the latest use was attributed; of several at one instant the closest that is known. Which record came first
+        // must not show.
+        match other.last.cmp(&self.last) {
+            Ordering::Greater => self.attribution = other.attribution,
+            Ordering::Equal if self.last.is_some() || self.attribution.is_some() => {
+                self.attribution = [self.attribution, other.attribution].into_iter().flatten().min();
+            }
+            _ => {}
         }
         self.last = self.last.max(other.last);
         self.tracked_since = match (self.tracked_since, other.tracked_since) {
@@ -115,4 +136,39 @@ pub(crate) enum Selector {
     IdentityOwner,
     SystemOwner,
     EntitlementOwner,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn uses_are_merged_alike_in_any_order(
+            seen in prop::collection::vec((prop::option::of(0..3i64), prop::option::of(0..3i64), 0..4usize), 0..5),
+            turn in 0..5usize,
+        ) {
+            let words = [None, Some(Attribution::Grant), Some(Attribution::Account), Some(Attribution::Credential)];
+            let mut uses: Vec<Use> = seen
+                .iter()
+                .map(|(last, since, word)| Use {
+                    last: last.map(Instant::from_unix_ms),
+                    tracked_since: since.map(Instant::from_unix_ms),
+                    attribution: words[*word],
+                })
+                .collect();
+            let merged = |uses: &[Use]| {
+                let mut all = Use::default();
+                uses.iter().for_each(|one| all.merge(*one));
+                format!("{all:?}")
+            };
+            let first = merged(&uses);
+            let turn = turn.min(uses.len());
+            uses.rotate_left(turn);
+            prop_assert_eq!(&first, &merged(&uses));
+            uses.reverse();
+            prop_assert_eq!(&first, &merged(&uses));
+        }
+    }
 }

@@ -18,8 +18,8 @@ use crate::secret::SecretRef;
 
 /// `[sink.kafka]`
 ///
-/// The value of a record is the event, digest or heartbeat as JSON; its key the finding's id, or `digest` or
-/// `heartbeat`; its header `event-id` the id that is the same on every retry.
+/// The value of a record is the event, digest, heartbeat or checkpoint as JSON; its key the finding's id, or `digest`,
+/// `heartbeat` or `checkpoint`; its header `event-id` the id that is the same on every retry.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {

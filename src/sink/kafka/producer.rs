@@ -117,6 +117,7 @@ impl Kafka {
             Part::Event(event) => (event.finding.id.as_str(), &event.id),
             Part::Digest(digest) => ("digest", &digest.id),
             Part::Heartbeat(heartbeat) => ("heartbeat", &heartbeat.id),
+            Part::Checkpoint(checkpoint) => ("checkpoint", &checkpoint.id),
         };
         let headers = OwnedHeaders::new().insert(Header { key: "event-id", value: Some(id) });
         let record = FutureRecord::to(&self.topic).key(key).payload(&value).headers(headers);

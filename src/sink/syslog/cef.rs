@@ -6,7 +6,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::super::Part;
-use crate::model::event::{Digest, Event, Heartbeat};
+use crate::model::event::{Checkpoint, Digest, Event, Heartbeat};
 use crate::model::finding::Severity;
 use crate::report::text::is_hidden;
 
@@ -22,6 +22,7 @@ pub(super) fn body(part: Part<'_>, room: usize) -> String {
             Part::Event(event) => of_event(event, cut),
             Part::Digest(digest) => of_digest(digest, cut),
             Part::Heartbeat(heartbeat) => of_heartbeat(heartbeat, cut),
+            Part::Checkpoint(checkpoint) => of_checkpoint(checkpoint, cut),
         };
         if tried > 0 || cef.was_cut {
             cef.put("flexString1Label", "truncated");
@@ -117,6 +118,18 @@ fn of_heartbeat(heartbeat: &Heartbeat, cut: usize) -> Cef {
     cef.custom("cn1", "waiting", heartbeat.waiting);
     cef.custom("cn2", "dead", heartbeat.dead);
     cef.custom("cn3", "nextWithinSeconds", heartbeat.next_within_s);
+    cef
+}
+
+fn of_checkpoint(checkpoint: &Checkpoint, cut: usize) -> Cef {
+    let mut cef = Cef::new("checkpoint", "Checkpoint of the evidence log", 0, cut);
+    cef.put("rt", checkpoint.time.unix_ms());
+    // Line ends are escaped, so that the note is there as it was signed.
+    cef.put("msg", &checkpoint.note);
+    cef.custom("cs1", "eventId", &checkpoint.id);
+    cef.custom("cs2", "log", &checkpoint.origin);
+    cef.custom("cs3", "root", &checkpoint.root);
+    cef.custom("cn1", "entries", checkpoint.size);
     cef
 }
 

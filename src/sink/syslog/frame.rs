@@ -68,6 +68,7 @@ impl Envelope {
             Part::Event(e) => (severity(e), e.time, e.activity.as_str(), &e.id),
             Part::Digest(d) => (Level::Informational, d.time, "digest", &d.id),
             Part::Heartbeat(h) => (Level::Informational, h.time, "heartbeat", &h.id),
+            Part::Checkpoint(c) => (Level::Informational, c.time, "checkpoint", &c.id),
         };
         let mut data = vec![("id", id.clone())];
         if let Part::Event(e) = part {

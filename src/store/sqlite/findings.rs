@@ -4,21 +4,22 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::*;
 
-const COLUMNS: &str = "id, home, check_name, system, source, grant_key, severity, standing, state, episode, seq,
+pub(super) const COLUMNS: &str = "id, home, check_name, system, source, grant_key, severity, standing, state, episode, seq,
     first_seen, changed_at, material, absent, absent_run, changes, quiet_at, acceptance, cause, owner, group_key, told,
-    body";
+    body, account, subject, request";
 
 pub(super) fn put(tx: &Transaction<'_>, life: &Life) -> Result<()> {
     let sql = format!(
         "INSERT INTO finding ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-            ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)
+            ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)
          ON CONFLICT (id) DO UPDATE SET home = excluded.home, system = excluded.system, source = excluded.source,
             grant_key = excluded.grant_key, severity = excluded.severity, standing = excluded.standing,
             state = excluded.state, episode = excluded.episode, seq = excluded.seq, first_seen = excluded.first_seen,
             changed_at = excluded.changed_at, material = excluded.material, absent = excluded.absent,
             absent_run = excluded.absent_run, changes = excluded.changes, quiet_at = excluded.quiet_at,
             acceptance = excluded.acceptance, cause = excluded.cause, owner = excluded.owner,
-            group_key = excluded.group_key, told = excluded.told, body = excluded.body"
+            group_key = excluded.group_key, told = excluded.told, body = excluded.body,
+            account = excluded.account, subject = excluded.subject, request = excluded.request"
     );
     let json = |e: serde_json::Error| StoreError::Other(e.to_string());
     let changes: Vec<i64> = life.changes.iter().map(|t| ms(*t)).collect();
@@ -48,15 +49,19 @@ pub(super) fn put(tx: &Transaction<'_>, life: &Life) -> Result<()> {
         life.group,
         serde_json::to_string(&life.told).map_err(json)?,
         life.body,
+        life.account,
+        life.subject,
+        life.request.as_ref().map(|(source, id)| format!("{source}\n{id}")),
     ])?;
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> Result<Life> {
+pub(super) fn read(row: &Row<'_>) -> Result<Life> {
     let broken = |e: serde_json::Error| StoreError::Broken(format!("a finding's life: {e}"));
     let changes: Vec<i64> = listed(row, 16)?;
     let acceptance: Option<String> = row.get(18)?;
     let cause: String = row.get(19)?;
+    let request: Option<String> = row.get(26)?;
     Ok(Life {
         id: row.get(0)?,
         home: row.get(1)?,
@@ -82,6 +87,9 @@ fn read(row: &Row<'_>) -> Result<Life> {
         group: row.get(21)?,
         told: listed(row, 22)?,
         body: row.get(23)?,
+        account: row.get(24)?,
+        subject: row.get(25)?,
+        request: request.and_then(|r| r.split_once('\n').map(|(s, id)| (s.to_owned(), id.to_owned()))),
     })
 }
 

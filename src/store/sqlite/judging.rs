@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::*;
+use crate::evidence::Kind;
 
 pub(super) fn dirty(db: &Connection, limit: usize) -> Result<(Vec<Token>, u64)> {
     let mut statement = db.prepare_cached("SELECT token FROM dirty ORDER BY token LIMIT ?1")?;
@@ -42,8 +43,13 @@ pub(super) fn commit(tx: &Transaction<'_>, batch: &Batch) -> Result<()> {
     for life in &batch.lives {
         findings::put(tx, life)?;
     }
-    for event in &batch.events {
-        outbox::event(tx, batch.run, event)?;
+    if !batch.events.is_empty() {
+        let mut log = evidence::Appender::open(tx)?;
+        for event in &batch.events {
+            let row = outbox::event(tx, batch.run, event)?;
+            log.add(Kind::Event, row, &event.body)?;
+        }
+        log.close()?;
     }
     let mut done = tx.prepare_cached("DELETE FROM dirty WHERE token = ?1")?;
     batch.done.iter().try_for_each(|token| done.execute([token]).map(drop))?;
@@ -142,7 +148,7 @@ fn put(tx: &Transaction<'_>, v: &KeptVerdict) -> Result<()> {
     tally(tx, &v.system, standing, 1)
 }
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "grant_key, home, system, account, entitlement, scope, path, subject, standing, request_source,
     request_id, recheck_at";
 
@@ -161,7 +167,7 @@ pub(super) fn verdicts(db: &Connection, show: &mut dyn FnMut(KeptVerdict)) -> Re
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> Result<KeptVerdict> {
+pub(super) fn read(row: &Row<'_>) -> Result<KeptVerdict> {
     Ok(KeptVerdict {
         grant: row.get(0)?,
         home: row.get(1)?,

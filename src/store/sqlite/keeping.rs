@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, Transaction};
 
 use super::*;
+use crate::evidence::Kind;
 
 pub(super) fn backup(db: &Connection, path: &Path) -> Result<()> {
     let fail = |e: &dyn std::fmt::Display| StoreError::Other(format!("{}: {e}", path.display()));
@@ -32,6 +33,20 @@ fn begin(path: &Path) -> std::io::Result<std::fs::File> {
     options.open(path)
 }
 
+/// The events that are forgotten, by row.
+const OLD_EVENTS: &str =
+    "SELECT row FROM event WHERE row NOT IN (SELECT event FROM outbox WHERE event IS NOT NULL)
+    AND finding IN (SELECT id FROM finding WHERE state = 2 AND changed_at < ?1)";
+/// The runs that are forgotten, once their events are: none that a later one still rests on.
+const OLD_RUNS: &str =
+    "SELECT id AS row FROM run WHERE started_at < ?1 AND id NOT IN (SELECT from_run FROM record)
+    AND id NOT IN (SELECT run FROM event) AND id <> (SELECT max(id) FROM run)
+    AND id <> (SELECT max(id) FROM run WHERE started_at < ?1)
+    AND id NOT IN (SELECT max(r.id) FROM run r, json_each(r.manifest, '$.sources') s
+        WHERE r.started_at < ?1 AND json_valid(r.manifest) GROUP BY s.value ->> 'id')
+    AND id NOT IN (SELECT coalesce(max(id), 0) FROM run
+        WHERE started_at < ?1 AND json_valid(manifest) AND manifest ->> 'terms' IS NOT NULL)";
+
 /// The fact that says from when on everything is known.
 const HISTORY: &str = "history";
 
@@ -50,9 +65,11 @@ fn keep_history(tx: &Transaction<'_>, new: History) -> Result<()> {
     runs::set_meta(tx, HISTORY, &format!("{first_run} {since}"))
 }
 
-/// Nothing that is true now is forgotten, nor what has still to be told.
+/// Nothing that is true now is forgotten, nor what has still to be told; and what is, the evidence log says.
 pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
     let before = ms(retention.before);
+    let mut log = evidence::Forgetting::new();
+    log.mark(tx, Kind::Event, OLD_EVENTS, before)?;
     // The first run after which all records are known as they were. It and later runs stay, and of earlier ones what these
     // still rest on: the last word of each source, and the terms of the last judgement.
     let sql = "SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1";
@@ -61,25 +78,20 @@ pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
     let steps = [
         "DELETE FROM record WHERE until_run IS NOT NULL
             AND until_run <= (SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1)",
-        "DELETE FROM event WHERE row NOT IN (SELECT event FROM outbox WHERE event IS NOT NULL)
-            AND finding IN (SELECT id FROM finding WHERE state = 2 AND changed_at < ?1)",
+        &format!("DELETE FROM event WHERE row IN ({OLD_EVENTS})"),
         // How far its events were numbered is kept: should it come again, no event may have the id of an earlier one, which
         // a receiver that drops what it has already would swallow.
         "UPDATE finding SET body = '', changes = '[]', acceptance = NULL
             WHERE state = 2 AND changed_at < ?1 AND body <> ''
             AND id NOT IN (SELECT finding FROM outbox WHERE finding IS NOT NULL)",
         "DELETE FROM accepted WHERE until < ?1",
-        "DELETE FROM run WHERE started_at < ?1 AND id NOT IN (SELECT from_run FROM record)
-            AND id NOT IN (SELECT run FROM event) AND id <> (SELECT max(id) FROM run)
-            AND id <> (SELECT max(id) FROM run WHERE started_at < ?1)
-            AND id NOT IN (SELECT max(r.id) FROM run r, json_each(r.manifest, '$.sources') s
-                WHERE r.started_at < ?1 AND json_valid(r.manifest) GROUP BY s.value ->> 'id')
-            AND id NOT IN (SELECT coalesce(max(id), 0) FROM run
-                WHERE started_at < ?1 AND json_valid(manifest) AND manifest ->> 'terms' IS NOT NULL)",
     ];
     let mut rows = 0;
     for step in steps {
         rows += tx.execute(step, [before])? as u64;
     }
+    log.mark(tx, Kind::Run, OLD_RUNS, before)?;
+    rows += tx.execute(&format!("DELETE FROM run WHERE id IN ({OLD_RUNS})"), [before])? as u64;
+    log.close(tx, retention.before)?;
     Ok(rows)
 }

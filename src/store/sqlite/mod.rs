@@ -1,9 +1,11 @@
 //! The store in one SQLite file: WAL, every commit on disk before it counts, one writer.
 
+mod evidence;
 mod findings;
 mod held;
 mod judging;
 mod keeping;
+mod looking;
 mod outbox;
 mod reading;
 mod records;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::*;
+pub use evidence::{Evidence, Shown};
 
 /// How long to wait for another program that writes, before giving up.
 const BUSY: Duration = Duration::from_secs(30);
@@ -48,6 +51,19 @@ impl Sqlite {
         }
         let mut store = Self { db, path: path.to_owned() };
         store.prepare().map_err(|e| e.at(path))?;
+        Ok(store)
+    }
+
+    /// Opens a store to read it, while others may write: nothing of it is changed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, belongs to another program, or to another version of this one.
+    pub fn open_read(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(|e| StoreError::from(e).at(path))?;
+        let store = Self { db, path: path.to_owned() };
+        store.db.busy_timeout(BUSY)?;
+        schema::current(&store.db).map_err(|e| e.at(path))?;
         Ok(store)
     }
 
@@ -172,6 +188,10 @@ impl Store for Sqlite {
         reading::events_until(&self.db, run, show)
     }
 
+    fn events_of(&self, finding: &str, limit: usize) -> Result<Vec<String>> {
+        reading::events_of(&self.db, finding, limit)
+    }
+
     fn meta(&self, name: &str) -> Result<Option<String>> {
         runs::meta(&self.db, name)
     }
@@ -273,6 +293,14 @@ impl Store for Sqlite {
         findings::each(&self.db, states, show)
     }
 
+    fn find(&self, which: &Which, page: &Page) -> Result<Found> {
+        looking::find(&self.db, which, page)
+    }
+
+    fn group(&self, which: &Which, by: GroupBy, limit: u32) -> Result<Vec<GroupCount>> {
+        looking::group(&self.db, which, by, limit)
+    }
+
     fn commit(&mut self, batch: Batch) -> Result<()> {
         let tx = self.begin()?;
         judging::commit(&tx, &batch)?;
@@ -287,6 +315,10 @@ impl Store for Sqlite {
         judging::verdicts(&self.db, show)
     }
 
+    fn grants(&self, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound> {
+        looking::grants(&self.db, which, after, limit)
+    }
+
     fn standings(&self) -> Result<Vec<(String, Standing, u64)>> {
         judging::standings(&self.db)
     }
@@ -298,6 +330,7 @@ impl Store for Sqlite {
     fn accept(&mut self, accepted: &Accepted) -> Result<()> {
         let tx = self.begin()?;
         findings::accept(&tx, accepted)?;
+        evidence::accepted(&tx, accepted)?;
         Ok(tx.commit()?)
     }
 
@@ -341,6 +374,30 @@ impl Store for Sqlite {
         outbox::drop_others(&self.db, kept)
     }
 
+    fn act(&mut self, action: &Action) -> Result<()> {
+        let tx = self.begin()?;
+        evidence::act(&tx, action)?;
+        Ok(tx.commit()?)
+    }
+
+    fn decide(&mut self, state: &SourceState, action: &Action) -> Result<()> {
+        let tx = self.begin()?;
+        runs::save_source(&tx, state)?;
+        evidence::act(&tx, action)?;
+        Ok(tx.commit()?)
+    }
+
+    fn checkpoint(&mut self, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>> {
+        // Asked again and again; mostly there is nothing to do, and nobody should wait for the right to write.
+        if !evidence::grew(&self.db)? {
+            return Ok(None);
+        }
+        let tx = self.begin()?;
+        let size = evidence::checkpoint(&tx, now, seal)?;
+        tx.commit()?;
+        Ok(size)
+    }
+
     fn backup(&self, path: &Path) -> Result<()> {
         keeping::backup(&self.db, path)
     }
@@ -381,6 +438,9 @@ mod tests {
             check: "c".to_owned(),
             system: None,
             source: None,
+            account: None,
+            subject: None,
+            request: None,
             grant: None,
             severity: Severity::High,
             standing: None,

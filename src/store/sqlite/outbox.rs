@@ -13,14 +13,16 @@ const WAITS: i64 = 1;
 const MUTED: i64 = 2;
 const DEAD: i64 = 3;
 
-/// The kind of notice of which only the latest counts.
+/// A kind of notice of which only the latest counts.
 const HEARTBEAT: &str = "heartbeat";
+/// Another: a checkpoint covers all before it.
+const CHECKPOINT: &str = "checkpoint";
 /// How far ahead a message can be put off: a receiver may ask for a day. What is due later was put off by a clock that has
 /// been set back since, and is due.
 const FURTHEST: Duration = Duration::hours(25);
 
-/// Writes an event and who is to be told.
-pub(super) fn event(tx: &Transaction<'_>, run: u64, event: &NewEvent) -> Result<()> {
+/// Writes an event and who is to be told; its row.
+pub(super) fn event(tx: &Transaction<'_>, run: u64, event: &NewEvent) -> Result<i64> {
     let sql = "INSERT INTO event (id, finding, run, at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
     tx.prepare_cached(sql)?.execute(params![
         event.id,
@@ -51,15 +53,15 @@ pub(super) fn event(tx: &Transaction<'_>, run: u64, event: &NewEvent) -> Result<
             ms(due)
         ])?;
     }
-    Ok(())
+    Ok(row)
 }
 
-/// Writes a notice. Of signs of life only the latest waits: a receiver that is away for a month is not told seven hundred
+/// Writes a notice. Of signs of life, and of checkpoints, only the latest waits: a receiver that is away for a month is not told seven hundred
 /// times, when it is back, that all was well.
 pub(super) fn notice(db: &Connection, n: &NewNotice) -> Result<()> {
-    if n.kind == HEARTBEAT {
+    if n.kind == HEARTBEAT || n.kind == CHECKPOINT {
         let older = "DELETE FROM outbox WHERE sink = ?1 AND state = 0 AND notice_kind = ?2";
-        db.prepare_cached(older)?.execute([n.sink.as_str(), HEARTBEAT])?;
+        db.prepare_cached(older)?.execute([n.sink.as_str(), n.kind.as_str()])?;
     }
     let sql =
         "INSERT INTO outbox (sink, state, message, notice_kind, notice_body, created_at, due_at, attempts)

@@ -93,6 +93,13 @@ pub(super) fn events_until(db: &Connection, run: u64, show: &mut dyn FnMut(&str)
     Ok(())
 }
 
+pub(super) fn events_of(db: &Connection, finding: &str, limit: usize) -> Result<Vec<String>> {
+    let sql = "SELECT body FROM event WHERE finding = ?1 ORDER BY row DESC LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(rusqlite::params![finding, number(limit as u64)], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn text<'r>(row: &'r rusqlite::Row<'_>, column: usize) -> Result<&'r str> {
     row.get_ref(column)?.as_str().map_err(|e| StoreError::Broken(e.to_string()))
 }

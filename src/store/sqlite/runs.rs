@@ -21,7 +21,7 @@ pub(super) fn close(tx: &Transaction<'_>, close: &Close<'_>) -> Result<()> {
         "UPDATE run SET ended_at = ?2, manifest = ?3 WHERE id = ?1",
         params![number(close.run), ms(close.at), close.manifest],
     )?;
-    Ok(())
+    evidence::ended(tx, close.run, close.manifest)
 }
 
 pub(super) fn last(db: &Connection, limit: usize) -> Result<Vec<RunRow>> {

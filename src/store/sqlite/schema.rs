@@ -6,7 +6,14 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::super::StoreError;
 
 /// The steps; the schema's version is their number.
-pub(super) const STEPS: &[&str] = &[include_str!("schema-1.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema-1.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+];
+/// The step that brings the evidence log.
+const EVIDENCE: u32 = 3;
 
 /// The version of the schema of a store; 0 where there is none yet.
 ///
@@ -24,6 +31,21 @@ pub(super) fn recognise(db: &Connection) -> Result<u32, StoreError> {
     if found > known { Err(StoreError::Newer { found, known }) } else { Ok(found) }
 }
 
+/// Whether a store has the newest schema, for who only reads.
+///
+/// # Errors
+/// As [`recognise`], and when it is older.
+pub(super) fn current(db: &Connection) -> Result<(), StoreError> {
+    let (found, known) = (recognise(db)?, STEPS.len());
+    if found as usize == known {
+        return Ok(());
+    }
+    let what = format!(
+        "it has schema {found} and is read with schema {known}; `counterfoil store show` brings it up to date"
+    );
+    Err(StoreError::Other(what))
+}
+
 /// Brings a store to the newest schema, each step in a transaction of its own.
 ///
 /// # Errors
@@ -34,6 +56,9 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
         let found = recognise(&tx)?;
         let Some(step) = STEPS.get(found as usize) else { return Ok(()) };
         tx.execute_batch(step)?;
+        if found + 1 == EVIDENCE {
+            super::evidence::begin(&tx)?;
+        }
         tx.pragma_update(None, "application_id", APPLICATION)?;
         tx.pragma_update(None, "user_version", found + 1)?;
         tx.commit()?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use counterfoil::model::Instant;
+use counterfoil::store::Sqlite;
 use serde_json::Value;
 
 use super::site::Site;
@@ -46,6 +47,10 @@ pub fn audit(site: &Site) -> Tally {
     let db = site.store().unwrap();
     let fine: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(fine, "ok");
+    let path = db.path().unwrap().to_owned();
+    let log = Sqlite::open_read(path.as_ref()).unwrap();
+    let report = counterfoil::evidence::verify(&log.evidence().unwrap(), &[], &[]).unwrap();
+    assert!(report.faults.is_empty() && report.checkpoints > 0, "{report:#?}");
     let mut log: BTreeMap<String, Entry> = BTreeMap::new();
     let mut lives: BTreeMap<String, (u64, String)> = BTreeMap::new();
     let mut statement = db.prepare("SELECT id, finding, body FROM event ORDER BY row").unwrap();

@@ -10,7 +10,7 @@ use counterfoil::model::event::{Event, State};
 use counterfoil::model::life::Life;
 use counterfoil::model::{Duration, Instant, RecordType};
 use counterfoil::sink::{Audience, Filter};
-use counterfoil::store::{Content, Fate, Letter, Sqlite};
+use counterfoil::store::{Content, Fate, Letter, Sqlite, Store};
 use serde_json::{Value, json};
 
 pub const START: &str = "2026-06-01T12:00:00Z";
@@ -117,11 +117,16 @@ const SOURCES: [(&str, RecordType); 3] =
 impl Bench {
     /// With Alice, her boss, and nothing granted yet.
     pub fn new(rules: Rules) -> Bench {
+        Bench::on(Box::new(Sqlite::in_memory().unwrap()), rules)
+    }
+
+    /// The same, on this store.
+    pub fn on(store: Box<dyn Store>, rules: Rules) -> Bench {
         let specs =
             SOURCES.map(|(id, t)| SourceSpec { id: id.to_owned(), provides: vec![t], by: None }).to_vec();
         let held = SOURCES.map(|(id, _)| (id.to_owned(), vec![])).into();
         let how = SOURCES.map(|(id, _)| (id.to_owned(), How::Whole)).into();
-        let engine = Engine::new(Box::new(Sqlite::in_memory().unwrap()), rules);
+        let engine = Engine::new(store, rules);
         let mut bench = Bench { engine, now: START.parse().unwrap(), specs, held, how };
         for (id, alias) in [(ALICE, "alice"), (BOSS, "boss")] {
             bench.put("hr", json!({"type": "identity", "id": id, "aliases": [alias]}));

@@ -9,4 +9,4 @@ mod post;
 mod table;
 mod twice;
 
-pub use bench::{ALICE, BOSS, Bench, How, grant, pulled, ticket, unguarded};
+pub use bench::{ALICE, BOSS, Bench, How, grant, pulled, rules, ticket, unguarded};

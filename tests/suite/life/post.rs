@@ -53,6 +53,7 @@ fn office_of(audience: Audience, heartbeat: Option<Duration>) -> Office {
         destinations: vec![sink.to.clone()],
         schedules: vec![Schedule::new("pull iam", &every).unwrap()],
         judge_after_pull: true,
+        signer: None,
     };
     let core = Core::new(open(&path), setup, Duration::days(400)).unwrap();
     let post = Post::new(open(&path));

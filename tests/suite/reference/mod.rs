@@ -34,6 +34,7 @@ pub mod values;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+pub use self::conformance::cases;
 use self::estate::Estate;
 
 /// The key of a grant: the texts its record carries, as written.

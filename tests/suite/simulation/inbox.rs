@@ -103,6 +103,7 @@ impl Inbox {
             }
             Notice::Digest(digest) => (vec![], serde_json::to_string(digest).unwrap()),
             Notice::Heartbeat(beat) => (vec![], serde_json::to_string(beat).unwrap()),
+            Notice::Checkpoint(head) => (vec![], serde_json::to_string(head).unwrap()),
         };
         let (sink, id) = (self.id.clone(), message.id.clone());
         lock(&self.arrivals).push(Got { sink, at: now, id, events, content });

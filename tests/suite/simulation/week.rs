@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use counterfoil::alert::{guard, life, mute::Mute};
 use counterfoil::daemon::{Core, Pause, Post, Setup, deliver};
 use counterfoil::engine::{EngineError, Rules, SourceSpec};
+use counterfoil::evidence::{self, Checkpoint, Signer, Witness};
 use counterfoil::model::event::{Event, State};
 use counterfoil::model::finding::Severity;
 use counterfoil::model::life::Trouble;
@@ -193,6 +194,7 @@ impl Play {
             destinations: self.sinks.iter().map(|s| s.to.clone()).collect(),
             schedules: schedules(self.seed),
             judge_after_pull: self.seed.is_multiple_of(2),
+            signer: Some(signer()),
         }
     }
 
@@ -343,6 +345,26 @@ impl Play {
         [wake, paused, turn, Some(longest)].into_iter().flatten().min().unwrap_or(longest).max(soonest)
     }
 
+    /// The log is whole, and agrees with every checkpoint that a receiver got.
+    fn evidence(&self) {
+        let heads: Vec<Witness> = lock(&self.arrivals)
+            .iter()
+            .filter(|got| got.content.contains("counterfoil.checkpoint/1"))
+            .flat_map(|got| Checkpoint::parse_all(&got.content).unwrap())
+            .map(|checkpoint| Witness { name: "the receiver".to_owned(), checkpoint })
+            .collect();
+        let store = Sqlite::open_read(&self.path).unwrap();
+        let keys = [signer().verifier().clone()];
+        let report = evidence::verify(&store.evidence().unwrap(), &keys, &heads).unwrap();
+        assert!(report.faults.is_empty() && report.notes.is_empty(), "seed {}: {report:#?}", self.seed);
+        assert!(
+            report.witnessed > 0 && report.signed == Some(report.entries),
+            "seed {}: {report:#?}",
+            self.seed
+        );
+        assert_eq!(report.kinds[0], self.ledger.events() as u64);
+    }
+
     fn end(mut self) -> Week {
         let waiting: Vec<_> = self.post.store().outbox().unwrap();
         assert!(waiting.iter().all(|q| q.waiting + q.dead == 0), "seed {}: {waiting:?}", self.seed);
@@ -357,6 +379,7 @@ impl Play {
             self.ledger.whole(&account, &|e| people && told(e));
             assert_eq!(sink.fault(), Fault::None);
         }
+        self.evidence();
         let core = self.core.as_mut().unwrap();
         let mut lives = vec![];
         core.store().lives(&State::ALL, &mut |life| lives.push(life)).unwrap();
@@ -372,6 +395,11 @@ impl Play {
             ..self.came
         }
     }
+}
+
+/// The key of Go's own tests.
+fn signer() -> Signer {
+    Signer::parse("PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz").unwrap()
 }
 
 /// Plays the week of a seed.

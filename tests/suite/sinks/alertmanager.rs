@@ -104,6 +104,7 @@ impl Peer for Alertmanager {
             Notice::Events { events, .. } => events.iter().map(|e| e.finding.id.clone()).collect(),
             Notice::Digest(_) => vec!["CounterfoilDigest".to_owned()],
             Notice::Heartbeat(_) => vec!["CounterfoilHeartbeat".to_owned()],
+            Notice::Checkpoint(_) => vec!["CounterfoilCheckpoint".to_owned()],
         }
     }
 

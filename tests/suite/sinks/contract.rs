@@ -158,11 +158,17 @@ pub fn takes_in_order<P: Peer>() {
     assert_eq!(peer.taken(), keys::<P>(&story));
 }
 
-/// Events in groups, digests and signs of life are taken too.
+/// Events in groups, digests, signs of life and checkpoints are taken too.
 pub fn takes_every_kind<P: Peer>() {
     let peer = P::start(Wire::Plain);
     let sink = sink(&peer);
-    let all = [samples::group(12), samples::digest(), samples::heartbeat(), samples::group(0)];
+    let all = [
+        samples::group(12),
+        samples::digest(),
+        samples::heartbeat(),
+        samples::checkpoint(),
+        samples::group(0),
+    ];
     for message in &all {
         assert_eq!(send(&peer, &*sink, std::slice::from_ref(message)), [Receipt::Taken], "{message:?}");
     }

@@ -144,7 +144,7 @@ impl Peer for PagerDuty {
             Notice::Events { events, .. } => {
                 events.iter().map(|e| format!("{}:{}", e.finding.id, e.episode)).collect()
             }
-            Notice::Digest(_) | Notice::Heartbeat(_) => vec![message.id.clone()],
+            Notice::Digest(_) | Notice::Heartbeat(_) | Notice::Checkpoint(_) => vec![message.id.clone()],
         }
     }
 

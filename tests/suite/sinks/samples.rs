@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use counterfoil::model::event::{
-    Activity, Cause, DIGEST_SCHEMA, Desk, Digest, EVENT_SCHEMA, Event, Group, HEARTBEAT_SCHEMA, Heartbeat,
-    Message, Notice, State, event_id, hashed,
+    Activity, CHECKPOINT_SCHEMA, Cause, Checkpoint, DIGEST_SCHEMA, Desk, Digest, EVENT_SCHEMA, Event, Group,
+    HEARTBEAT_SCHEMA, Heartbeat, Message, Notice, State, event_id, hashed,
 };
 use counterfoil::model::finding::Severity;
 use counterfoil::model::{Duration, Instant};
@@ -121,6 +121,23 @@ pub fn heartbeat() -> Message<'static> {
         next_within_s: 3600,
     };
     Message { id, time: now(), notice: Notice::Heartbeat(heartbeat) }
+}
+
+/// How far the evidence log went.
+pub fn checkpoint() -> Message<'static> {
+    let id = hashed("k1:", "noon");
+    let (origin, root) =
+        ("example.com/log".to_owned(), "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=".to_owned());
+    let checkpoint = Checkpoint {
+        schema: CHECKPOINT_SCHEMA.to_owned(),
+        id: id.clone(),
+        time: now(),
+        note: format!("{origin}\n12\n{root}\n\n— {origin} Az3grlgtzPICa5OS8npVmf1Myq8=\n"),
+        origin,
+        size: 12,
+        root,
+    };
+    Message { id, time: now(), notice: Notice::Checkpoint(checkpoint) }
 }
 
 /// What somebody wrote into a ticket to break whoever reads of it, and very much of it.

@@ -16,7 +16,7 @@ const SECRET: &str = "Abc8Q~canary+of/the=application&secret";
 const RULE: &str = "dcr-00000000000000000000000000000001";
 
 /// The columns of a stream for events, digests and signs of life.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 28] = [
     "activity",
     "cause",
     "state",
@@ -38,6 +38,10 @@ const COLUMNS: [&str; 24] = [
     "waiting",
     "dead",
     "next_within_s",
+    "origin",
+    "size",
+    "root",
+    "note",
     "time",
     "schema",
     "id",

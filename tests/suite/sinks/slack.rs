@@ -113,6 +113,7 @@ impl Peer for Slack {
             Notice::Events { events, .. } => events.iter().take(10).map(|e| e.finding.id.clone()).collect(),
             Notice::Digest(_) => vec!["Counterfoil's first look: 2 critical, 40 low".to_owned()],
             Notice::Heartbeat(_) => vec!["Counterfoil is alive".to_owned()],
+            Notice::Checkpoint(_) => vec!["Checkpoint of the evidence log".to_owned()],
         }
     }
 

@@ -1,0 +1,99 @@
+//! Everything in numbers: findings, grants, sources, and how the last runs changed them.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State as Given;
+use axum::http::StatusCode;
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::answer::{Refusal, json};
+use super::super::routes::Shared;
+use super::sources::stand;
+use crate::model::Instant;
+use crate::model::finding::Outcome;
+use crate::store::StoreError;
+
+/// How many runs are shown.
+const RUNS: usize = 100;
+
+/// Everything in numbers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::serve) struct Overview {
+    #[schemars(with = "String")]
+    now: Instant,
+    /// How many findings there are, by state and severity.
+    findings: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    /// How many grants there are, by verdict, and by standing.
+    grants: Grants,
+    /// How many sources there are, by how they stand.
+    sources: BTreeMap<&'static str, u64>,
+    /// The last runs that judged, oldest first.
+    trend: Vec<Run>,
+}
+
+/// Grants in numbers.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+struct Grants {
+    total: u64,
+    by_verdict: BTreeMap<Outcome, u64>,
+    by_standing: BTreeMap<&'static str, u64>,
+    by_system: BTreeMap<String, BTreeMap<Outcome, u64>>,
+}
+
+/// What a run changed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Run {
+    run: u64,
+    #[schemars(with = "String")]
+    at: Instant,
+    /// How many grants were justified, unjustified and unknown after it.
+    grants: BTreeMap<String, u64>,
+    /// What happened to findings: created, updated, closed.
+    events: BTreeMap<String, u64>,
+}
+
+/// What is read of a manifest.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Manifest {
+    judged: bool,
+    outcomes: BTreeMap<String, u64>,
+    events: BTreeMap<String, u64>,
+}
+
+/// How many systems are counted one by one.
+const SYSTEMS: usize = 1000;
+
+pub(in crate::serve) async fn overview(Given(site): Shared) -> Result<Response, Refusal> {
+    let (counts, standings, runs) = site
+        .shelf
+        .with(|store| Ok::<_, StoreError>((store.finding_counts()?, store.standings()?, store.runs(RUNS)?)))
+        .await?;
+    let mut findings: BTreeMap<&'static str, BTreeMap<&'static str, u64>> = BTreeMap::new();
+    for c in counts {
+        *findings.entry(c.state.as_str()).or_default().entry(c.severity.as_str()).or_default() += c.count;
+    }
+    let mut grants = Grants::default();
+    for (system, standing, count) in standings {
+        let verdict = standing.outcome();
+        grants.total += count;
+        *grants.by_verdict.entry(verdict).or_default() += count;
+        *grants.by_standing.entry(standing.as_str()).or_default() += count;
+        if grants.by_system.len() < SYSTEMS || grants.by_system.contains_key(&system) {
+            *grants.by_system.entry(system).or_default().entry(verdict).or_default() += count;
+        }
+    }
+    let mut sources: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for source in stand(&site).await? {
+        *sources.entry(source.state).or_default() += 1;
+    }
+    let trend = runs.into_iter().rev().filter_map(|run| {
+        let manifest: Manifest = serde_json::from_str(run.manifest.as_deref()?).ok()?;
+        let Manifest { judged, outcomes, events } = manifest;
+        judged.then_some(Run { run: run.id, at: run.started_at, grants: outcomes, events })
+    });
+    let trend = trend.collect();
+    Ok(json(StatusCode::OK, &Overview { now: site.now(), findings, grants, sources, trend }))
+}

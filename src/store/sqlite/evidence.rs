@@ -1,0 +1,476 @@
+//! The evidence log in SQLite: entries added in the transaction of what they speak of, checkpoints, and reading it all.
+
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::*;
+use crate::evidence::tree::{Frontier, Node, Place, inclusion, leaf, node};
+use crate::evidence::{Action, Deed, Entry, InForce, KEPT_EVERY, Kept, Kind, Log, PROGRAM};
+
+/// Adds entries within one transaction; what was added counts when [`Appender::close`] was called.
+pub(super) struct Appender<'t> {
+    tx: &'t Connection,
+    tree: Frontier,
+}
+
+impl<'t> Appender<'t> {
+    pub(super) fn open(tx: &'t Connection) -> Result<Self> {
+        Ok(Self { tx, tree: frontier(tx)? })
+    }
+
+    /// The entry that is added next.
+    pub(super) fn next(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// Adds an entry with this text.
+    pub(super) fn add(&mut self, kind: Kind, row: i64, text: &str) -> Result<()> {
+        let index = number(self.tree.size());
+        let hash = leaf(text.as_bytes());
+        let sql = "INSERT INTO evidence (idx, kind, row, hash) VALUES (?1, ?2, ?3, ?4)";
+        let kind = place(&Kind::ALL, &kind);
+        self.tx.prepare_cached(sql)?.execute(params![index, kind, row, hash])?;
+        let mut whole = vec![];
+        self.tree.push(hash, |at, node| {
+            if at.level > 0 && at.level % KEPT_EVERY == 0 {
+                whole.push((at, *node));
+            }
+        });
+        for (at, node) in whole {
+            let sql = "INSERT INTO evidence_node (level, idx, hash) VALUES (?1, ?2, ?3)";
+            self.tx.prepare_cached(sql)?.execute(params![at.level, number(at.index), node])?;
+        }
+        Ok(())
+    }
+
+    /// Adds an action.
+    pub(super) fn act(&mut self, action: &Action) -> Result<()> {
+        let (index, text) = (number(self.next()), action.text());
+        let sql = "INSERT INTO evidence_action (idx, body) VALUES (?1, ?2)";
+        self.tx.prepare_cached(sql)?.execute(params![index, text])?;
+        self.add(Kind::Action, index, &text)
+    }
+
+    /// Writes down how far the log goes now.
+    pub(super) fn close(self) -> Result<()> {
+        let sql = "INSERT INTO evidence_tree (one, size, nodes) VALUES (1, ?1, ?2)
+            ON CONFLICT (one) DO UPDATE SET size = excluded.size, nodes = excluded.nodes";
+        let nodes = self.tree.nodes().as_flattened();
+        self.tx.prepare_cached(sql)?.execute(params![number(self.tree.size()), nodes])?;
+        Ok(())
+    }
+}
+
+fn frontier(db: &Connection) -> Result<Frontier> {
+    let mut statement = db.prepare_cached("SELECT size, nodes FROM evidence_tree")?;
+    let kept = statement.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)));
+    let Some((size, nodes)) = kept.optional()? else { return Ok(Frontier::default()) };
+    let (nodes, rest) = nodes.as_chunks::<32>();
+    let tree = Frontier::of(count(size), nodes.to_vec()).filter(|_| rest.is_empty());
+    tree.ok_or_else(|| StoreError::Broken("the tree of the evidence log is none".to_owned()))
+}
+
+/// Adds an action, alone.
+pub(super) fn act(tx: &Transaction<'_>, action: &Action) -> Result<()> {
+    let mut log = Appender::open(tx)?;
+    log.act(action)?;
+    log.close()
+}
+
+pub(super) fn accepted(tx: &Transaction<'_>, a: &Accepted) -> Result<()> {
+    act(tx, &acceptance(a))
+}
+
+fn acceptance(a: &Accepted) -> Action {
+    let deed = Deed::Accepted {
+        finding: a.finding.clone(),
+        check: a.check.clone(),
+        reason: a.reason.clone(),
+        until: a.until,
+    };
+    Action::new(a.at, Some(&a.by), deed)
+}
+
+/// Adds a run that ended.
+pub(super) fn ended(tx: &Transaction<'_>, run: u64, manifest: &str) -> Result<()> {
+    let mut log = Appender::open(tx)?;
+    log.add(Kind::Run, number(run), manifest)?;
+    log.close()
+}
+
+/// Begins the log of a store that was there before it had one: with what it holds, in the order in which it happened.
+pub(super) fn begin(tx: &Transaction<'_>) -> Result<()> {
+    let mut log = Appender::open(tx)?;
+    let mut ended = tx.prepare("SELECT id, manifest FROM run WHERE manifest IS NOT NULL ORDER BY id")?;
+    let mut runs = ended.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    let mut next_run = runs.next().transpose()?;
+    let mut written = tx.prepare("SELECT row, run, body, at FROM event ORDER BY row")?;
+    let mut events = written.query([])?;
+    let (mut event_count, mut run_count, mut last) = (0, 0, 0);
+    loop {
+        let event = events.next()?;
+        let before = event.map_or(Ok(i64::MAX), |e| e.get(1))?;
+        while let Some((run, manifest)) = next_run.take_if(|(run, _)| *run < before) {
+            log.add(Kind::Run, run, &manifest)?;
+            run_count += 1;
+            next_run = runs.next().transpose()?;
+        }
+        let Some(event) = event else { break };
+        log.add(Kind::Event, event.get(0)?, event.get_ref(2)?.as_str().unwrap_or_default())?;
+        last = event.get(3)?;
+        event_count += 1;
+    }
+    let exceptions = findings::accepted(tx, Instant::MIN)?;
+    for exception in &exceptions {
+        log.act(&acceptance(exception))?;
+    }
+    if log.next() > 0 {
+        let deed = Deed::Begun { events: event_count, runs: run_count, exceptions: exceptions.len() as u64 };
+        log.act(&Action::new(at(last), Some(PROGRAM), deed))?;
+    }
+    log.close()
+}
+
+/// The entry of a run.
+fn of_run(db: &Connection, run: i64) -> Result<Option<u64>> {
+    let mut find = db.prepare_cached("SELECT idx FROM evidence WHERE kind = 1 AND row = ?1")?;
+    Ok(find.query_row([run], |row| row.get(0)).optional()?.map(count))
+}
+
+/// The entry of an event. Their rows grow with the entries, and few entries are none: nothing has to be kept to find one.
+fn of_event(db: &Connection, row: i64) -> Result<Option<u64>> {
+    let (mut from, mut to) = (0, frontier(db)?.size());
+    let sql = "SELECT idx, row FROM evidence WHERE idx >= ?1 AND idx < ?2 AND kind = 0 ORDER BY idx LIMIT 1";
+    let mut first = db.prepare_cached(sql)?;
+    while from < to {
+        let middle = from + (to - from) / 2;
+        let asked = params![number(middle), number(to)];
+        let found = first.query_row(asked, |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?))).optional()?;
+        match found {
+            Some((index, found)) if found == row => return Ok(Some(count(index))),
+            Some((index, found)) if found < row => from = count(index) + 1,
+            _ => to = middle,
+        }
+    }
+    Ok(None)
+}
+
+/// What is about to be forgotten: gathered before it is, and written into the log as one entry.
+pub(super) struct Forgetting {
+    entries: Vec<u64>,
+}
+
+impl Forgetting {
+    pub(super) fn new() -> Self {
+        Self { entries: vec![] }
+    }
+
+    /// Marks the entries of these events or runs; `rows` selects their numbers, given the instant before which they
+    /// happened.
+    pub(super) fn mark(&mut self, tx: &Transaction<'_>, kind: Kind, rows: &str, before: i64) -> Result<()> {
+        let by = number(frontier(tx)?.size());
+        let ends = tx.query_row(&format!("SELECT min(row), max(row) FROM ({rows})"), [before], |r| {
+            Ok((r.get::<_, Option<i64>>(0)?, r.get::<_, Option<i64>>(1)?))
+        })?;
+        let (Some(first), Some(last)) = ends else { return Ok(()) };
+        // Rows that no entry speaks of are none of the log's; of those it has, these are the first and the last.
+        let find = if kind == Kind::Run { of_run } else { of_event };
+        let from = find(tx, first)?.unwrap_or(0);
+        let to = find(tx, last)?.map_or(by, number);
+        let sql = format!(
+            "UPDATE evidence SET forgotten = ?2 WHERE idx BETWEEN ?4 AND ?5 AND kind = ?3 AND row IN ({rows})
+             RETURNING idx"
+        );
+        let mut update = tx.prepare(&sql)?;
+        let kind = place(&Kind::ALL, &kind);
+        let marked =
+            update.query_map(params![before, by, kind, number(from), to], |row| Ok(count(row.get(0)?)))?;
+        self.entries.extend(marked.collect::<rusqlite::Result<Vec<u64>>>()?);
+        Ok(())
+    }
+
+    /// Writes down what was forgotten.
+    pub(super) fn close(mut self, tx: &Transaction<'_>, before: Instant) -> Result<()> {
+        self.entries.sort_unstable();
+        match Deed::forgotten(&self.entries) {
+            Some(deed) => act(tx, &Action::new(before, Some(PROGRAM), deed)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether there are entries that no checkpoint covers.
+pub(super) fn grew(db: &Connection) -> Result<bool> {
+    let sql = "SELECT coalesce((SELECT size FROM evidence_tree), 0) > coalesce((SELECT max(size) FROM checkpoint), 0)";
+    Ok(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// Makes a checkpoint, where the log grew since the last one.
+pub(super) fn checkpoint(tx: &Transaction<'_>, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>> {
+    if !grew(tx)? {
+        return Ok(None);
+    }
+    let tree = frontier(tx)?;
+    let (note, notices) = seal(tree.size(), tree.root()).map_err(StoreError::Other)?;
+    tx.execute(
+        "INSERT INTO checkpoint (size, at, note) VALUES (?1, ?2, ?3)",
+        params![number(tree.size()), ms(now), note],
+    )?;
+    for notice in &notices {
+        outbox::notice(tx, notice)?;
+    }
+    Ok(Some(tree.size()))
+}
+
+/// The evidence log at one moment, whatever is written meanwhile.
+#[derive(Debug)]
+pub struct Evidence<'s> {
+    db: Transaction<'s>,
+}
+
+/// An entry with its proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Its place, from 0.
+    pub index: u64,
+    /// Its text.
+    pub text: String,
+    /// The hashes beside its way up to the root of the checkpoint.
+    pub path: Vec<Node>,
+    /// The smallest checkpoint of the store that covers it.
+    pub checkpoint: Kept,
+}
+
+impl Sqlite {
+    /// The evidence log as it is now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn evidence(&self) -> Result<Evidence<'_>> {
+        Ok(Evidence { db: self.db.unchecked_transaction()? })
+    }
+}
+
+impl Evidence<'_> {
+    /// The last checkpoint.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn last_checkpoint(&self) -> Result<Option<Kept>> {
+        let sql = "SELECT size, at, note FROM checkpoint ORDER BY size DESC LIMIT 1";
+        Ok(self.db.query_row(sql, [], kept).optional()?)
+    }
+
+    /// The entry of an event, by its id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn of_event(&self, id: &str) -> Result<Option<u64>> {
+        let row =
+            self.db.query_row("SELECT row FROM event WHERE id = ?1", [id], |row| row.get(0)).optional()?;
+        row.map_or(Ok(None), |row| of_event(&self.db, row))
+    }
+
+    /// The entry of a run.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn of_run(&self, run: u64) -> Result<Option<u64>> {
+        of_run(&self.db, number(run))
+    }
+
+    /// An entry with its proof; `None` where there is no such entry, its text was forgotten, or no checkpoint covers it yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn show(&self, index: u64) -> Result<Option<Shown>> {
+        let sql = format!("{ENTRIES} WHERE v.idx = ?1");
+        let text = self.db.query_row(&sql, [number(index)], |row| row.get::<_, Option<String>>(5));
+        let sql = "SELECT size, at, note FROM checkpoint WHERE size > ?1 ORDER BY size LIMIT 1";
+        let checkpoint = self.db.query_row(sql, [number(index)], kept).optional()?;
+        let (Some(Some(text)), Some(checkpoint)) = (text.optional()?, checkpoint) else { return Ok(None) };
+        let path = inclusion(index, checkpoint.size, &mut |place| self.node(place))?;
+        Ok(Some(Shown { index, text, path, checkpoint }))
+    }
+
+    /// The hash of a perfect subtree, made of the nearest hashes that are kept.
+    fn node(&self, place: Place) -> Result<Node> {
+        let level = place.level - place.level % KEPT_EVERY;
+        let (from, to) = (place.index << (place.level - level), (place.index + 1) << (place.level - level));
+        let sql = match level {
+            0 => "SELECT hash FROM evidence WHERE idx >= ?1 AND idx < ?2 ORDER BY idx",
+            _ => "SELECT hash FROM evidence_node WHERE level = ?3 AND idx >= ?1 AND idx < ?2 ORDER BY idx",
+        };
+        let mut statement = self.db.prepare_cached(sql)?;
+        let read = |row: &Row<'_>| row.get(0);
+        let rows = match level {
+            0 => statement.query_map(params![number(from), number(to)], read)?,
+            _ => statement.query_map(params![number(from), number(to), level], read)?,
+        };
+        let mut hashes = rows.collect::<rusqlite::Result<Vec<Node>>>()?;
+        if hashes.len() as u64 != to - from {
+            let what = format!("{} hashes of the evidence log are missing below {place:?}", level);
+            return Err(StoreError::Broken(what));
+        }
+        while hashes.len() > 1 {
+            let (pairs, _) = hashes.as_chunks::<2>();
+            hashes = pairs.iter().map(|[left, right]| node(left, right)).collect();
+        }
+        hashes.pop().ok_or_else(|| StoreError::Broken(format!("no hash of the evidence log at {place:?}")))
+    }
+}
+
+fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    Ok(Kept { size: count(row.get(0)?), at: at(row.get(1)?), note: row.get(2)? })
+}
+
+/// Entries with their texts.
+const ENTRIES: &str =
+    "SELECT v.idx, v.kind, v.row, v.hash, v.forgotten, coalesce(e.body, r.manifest, a.body), e.id, e.run
+    FROM evidence v LEFT JOIN event e ON v.kind = 0 AND e.row = v.row
+    LEFT JOIN run r ON v.kind = 1 AND r.id = v.row
+    LEFT JOIN evidence_action a ON v.kind = 2 AND a.idx = v.row";
+
+impl Log for Evidence<'_> {
+    type Error = StoreError;
+
+    fn frontier(&self) -> Result<Frontier> {
+        frontier(&self.db)
+    }
+
+    fn entries(&self, show: &mut dyn FnMut(Entry<'_>)) -> Result<()> {
+        let mut statement = self.db.prepare(&format!("{ENTRIES} ORDER BY v.idx"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let text = |n| row.get_ref(n)?.as_str_or_null().map_err(rusqlite::Error::from);
+            let run: Option<i64> = row.get(7)?;
+            show(Entry {
+                index: count(row.get(0)?),
+                kind: word(&Kind::ALL, row.get(1)?)?,
+                row: row.get(2)?,
+                hash: row.get(3)?,
+                forgotten: row.get::<_, Option<i64>>(4)?.map(count),
+                text: text(5)?,
+                event: text(6)?.zip(run.map(count)),
+            });
+        }
+        Ok(())
+    }
+
+    fn kept(&self, place: Place) -> Result<Option<Node>> {
+        let mut statement =
+            self.db.prepare_cached("SELECT hash FROM evidence_node WHERE level = ?1 AND idx = ?2")?;
+        Ok(statement.query_row(params![place.level, number(place.index)], |row| row.get(0)).optional()?)
+    }
+
+    fn checkpoints(&self) -> Result<Vec<Kept>> {
+        let mut statement = self.db.prepare("SELECT size, at, note FROM checkpoint ORDER BY size")?;
+        let rows = statement.query_map([], kept)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn strays(&self, limit: usize) -> Result<Vec<String>> {
+        let sql = "SELECT 'event ' || id || ' of run ' || run FROM event
+                WHERE row NOT IN (SELECT row FROM evidence WHERE kind = 0)
+            UNION ALL SELECT 'run ' || id FROM run
+                WHERE manifest IS NOT NULL AND id NOT IN (SELECT row FROM evidence WHERE kind = 1)
+            UNION ALL SELECT 'the action of entry ' || idx FROM evidence_action
+                WHERE idx NOT IN (SELECT row FROM evidence WHERE kind = 2)
+            LIMIT ?1";
+        let mut statement = self.db.prepare(sql)?;
+        let rows = statement.query_map([number(limit as u64)], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn exceptions(&self) -> Result<Vec<InForce>> {
+        let all = findings::accepted(&self.db, Instant::MIN)?.into_iter();
+        Ok(all.map(|a| InForce { finding: a.finding, by: a.by, reason: a.reason, until: a.until }).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::evidence::tree::{includes, leaf, root_of};
+
+    /// A log of so many entries: every hundredth is a run, the rows of events have gaps.
+    fn filled(n: i64) -> Sqlite {
+        let mut store = Sqlite::in_memory().unwrap();
+        let tx = store.begin().unwrap();
+        let mut log = Appender::open(&tx).unwrap();
+        for i in 0..n {
+            let kind = if i % 100 == 99 { Kind::Run } else { Kind::Event };
+            log.add(kind, i * 3, &i.to_string()).unwrap();
+        }
+        log.close().unwrap();
+        tx.commit().unwrap();
+        store
+    }
+
+    /// Deep enough that hashes of two levels are kept. What they make is what the entries make.
+    #[test]
+    fn what_is_kept_of_the_tree_is_the_tree() {
+        let store = filled(66_000);
+        let log = store.evidence().unwrap();
+        let tree = log.frontier().unwrap();
+        assert_eq!(tree.size(), 66_000);
+        let levels = "SELECT count(DISTINCT level) FROM evidence_node";
+        assert_eq!(log.db.query_row(levels, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+        let mut plain = Frontier::default();
+        for i in 0..66_000 {
+            plain.push(leaf(i.to_string().as_bytes()), |_, _| {});
+            let size = plain.size();
+            if [1, 255, 256, 257, 511, 65_535, 65_536, 65_537, 65_791, 65_793, 66_000].contains(&size) {
+                let root = root_of(size, &mut |place| log.node(place)).unwrap();
+                assert_eq!(root, plain.root(), "{size}");
+            }
+        }
+        assert_eq!(plain, tree);
+        for index in [0, 1, 255, 256, 65_535, 65_536, 65_999] {
+            let path = inclusion(index, 66_000, &mut |place| log.node(place)).unwrap();
+            let entry = leaf(index.to_string().as_bytes());
+            assert!(includes(&entry, index, 66_000, &path, &plain.root()), "{index}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_found_by_its_row() {
+        let store = filled(1_000);
+        for i in 0..1_000 {
+            let (event, run) = (of_event(&store.db, i * 3).unwrap(), of_run(&store.db, i * 3).unwrap());
+            let found = Some(count(i));
+            assert_eq!((event, run), if i % 100 == 99 { (None, found) } else { (found, None) }, "{i}");
+            assert_eq!(of_event(&store.db, i * 3 + 1).unwrap(), None);
+        }
+        assert_eq!(of_event(&Sqlite::in_memory().unwrap().db, 0).unwrap(), None);
+    }
+
+    /// Adding an entry, asking for a root and making a proof cost about the same however long the log is.
+    #[test]
+    fn a_long_log_costs_no_more_than_a_short_one() {
+        let steps = |n: i64| {
+            let mut store = filled(n);
+            let count = Arc::new(AtomicU64::new(0));
+            let counter = Arc::clone(&count);
+            let hook = move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                false
+            };
+            store.db.progress_handler(1, Some(hook)).unwrap();
+            let mut log = Appender::open(&store.db).unwrap();
+            log.add(Kind::Event, n * 3, "one more").unwrap();
+            log.close().unwrap();
+            let added = count.swap(0, Ordering::Relaxed);
+            let log = store.evidence().unwrap();
+            inclusion(5, super::count(n), &mut |place| log.node(place)).unwrap();
+            assert!(of_event(&log.db, 15).unwrap() == Some(5));
+            (added, count.load(Ordering::Relaxed))
+        };
+        let ((add, prove), (add_more, prove_more)) = (steps(600), steps(30_600));
+        assert!(add_more <= add + add / 4, "{add} steps, then {add_more}");
+        // A level more of what is kept: at most 256 hashes more.
+        assert!(prove_more <= prove + 256 * 8, "{prove} steps, then {prove_more}");
+    }
+}

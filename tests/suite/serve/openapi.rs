@@ -1,0 +1,170 @@
+//! The description of what programs can ask for: everything is described, what is described is there, and what comes is as it
+//! was described, whatever is sent.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::super::servers::{put_secret, python};
+use super::access::{AUDITOR, DECIDER, House, OPERATOR, VIEWER, bearer, small_company};
+
+const ALL: &str = "everything-everything-everything";
+
+/// A house with a token that may do everything.
+fn house() -> House {
+    let folder = small_company();
+    put_secret(&folder.path().join("all"), ALL);
+    let more = "[decisions]\nenabled = true\n[[token]]\nname = \"all@corp.example\"\nsecret = \"file:all\"\n\
+                roles = [\"viewer\", \"operator\", \"auditor\", \"decider\"]\n";
+    House::with(folder, true, more)
+}
+
+fn document(house: &House) -> Value {
+    let answer = house.get("/openapi.json", "");
+    assert_eq!(answer.code, 200);
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+#[test]
+fn what_is_described_is_there_and_needs_what_it_says() {
+    let house = house();
+    let document = document(&house);
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut ids = BTreeSet::new();
+    let mut paths = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            paths += 1;
+            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{path}");
+            assert!(operation["summary"].as_str().unwrap().ends_with('.'), "{path}");
+            let own = path.replace("{id}", "x");
+            let kind = "content-type: application/json\r\n";
+            let ask = |token: &str| {
+                house.ask(&method.to_uppercase(), &own, &format!("{}{kind}", bearer(token)), "{}").code
+            };
+            let open = operation["security"].as_array().unwrap().is_empty();
+            assert_eq!(ask("") == 401, !open, "{path}");
+            // What is said of the roles is so.
+            let says = operation["description"].as_str().unwrap_or_default().to_owned();
+            for (role, token) in
+                [("viewer", VIEWER), ("operator", OPERATOR), ("auditor", AUDITOR), ("decider", DECIDER)]
+            {
+                assert_eq!(ask(token) != 403, open || says.contains(role), "{method} {path} {role}: {says}");
+            }
+            let code = ask(ALL);
+            assert!(code != 405, "{method} {path}");
+        }
+    }
+    assert!(paths >= 15, "{paths}");
+    // Every reference leads somewhere.
+    let text = document.to_string();
+    for at in text.match_indices("\"$ref\":\"").map(|(at, word)| at + word.len()) {
+        let to = text[at..].split('"').next().unwrap();
+        assert!(document.pointer(to.strip_prefix('#').unwrap()).is_some(), "{to}");
+    }
+}
+
+#[test]
+fn no_route_for_programs_is_put_down_without_its_description() {
+    fn look(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                look(&path, found);
+            } else if std::fs::read_to_string(&path).unwrap().contains(".route(") {
+                found.push(path.to_string_lossy().replace('\\', "/"));
+            }
+        }
+    }
+    let mut found = vec![];
+    look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/serve"), &mut found);
+    found.retain(|path| !path.contains("/serve/pages/"));
+    let own: Vec<_> = found.iter().map(|path| path.split("/serve/").nth(1).unwrap()).collect();
+    // The one that puts both down, and the address of the description itself.
+    assert_eq!(own.iter().collect::<BTreeSet<_>>(), BTreeSet::from([&"openapi/mod.rs", &"routes.rs"]));
+    let routes = include_str!("../../../src/serve/routes.rs");
+    assert_eq!(routes.matches(".route(").count(), 1);
+}
+
+#[test]
+fn grants_events_and_numbers_are_told() {
+    let house = house();
+    let ask = |path: &str| -> Value {
+        let answer = house.get(path, VIEWER);
+        assert_eq!(answer.code, 200, "{path}: {answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    let all = ask("/api/v1/grants");
+    assert_eq!((all["grants"].as_array().unwrap().len(), &all["next"]), (3, &Value::Null));
+    let (mut after, mut seen) = (json!(0), vec![]);
+    while let Some(place) = after.as_u64() {
+        let page = ask(&format!("/api/v1/grants?limit=1&after={place}"));
+        seen.extend(page["grants"].as_array().unwrap().clone());
+        after = page["next"].clone();
+    }
+    assert_eq!(&json!(seen), &all["grants"]);
+    let one =
+        ask("/api/v1/grants?account=alice&system=vpn&standing=unapproved&standing=revoked&entitlement=use");
+    assert_eq!(one["grants"][0]["subject"], "alice@corp.example");
+    assert_eq!(ask("/api/v1/grants?standing=approved")["grants"], json!([]));
+    assert_eq!(house.get("/api/v1/grants?standing=bad", VIEWER).code, 400);
+    assert_eq!(house.get("/api/v1/grants?sytem=vpn", VIEWER).code, 400);
+    let id =
+        ask("/api/v1/findings?account=alice")["findings"][0]["finding"]["id"].as_str().unwrap().to_owned();
+    let events = ask(&format!("/api/v1/findings/{id}/events"));
+    assert_eq!(events["events"][0]["activity"], "create", "{events}");
+    assert_eq!(house.get("/api/v1/findings/f1:none/events", VIEWER).code, 404);
+    let overview = ask("/api/v1/overview");
+    assert_eq!(overview["grants"]["by_verdict"], json!({"unjustified": 3}), "{overview}");
+    assert_eq!(
+        overview["findings"]["open"]["high"].as_u64().unwrap()
+            + overview["findings"]["open"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .filter(|(k, _)| *k != "high")
+                .map(|(_, v)| v.as_u64().unwrap())
+                .sum::<u64>(),
+        4
+    );
+    assert_eq!(overview["trend"][0]["events"]["create"], 4);
+    assert_eq!(ask("/api/v1/checks")["checks"].as_array().unwrap().len(), 38);
+    assert!(ask("/api/v1/controls")["frameworks"].is_array());
+    assert_eq!(ask("/api/v1/exceptions")["total"], 0);
+    let wanted = json!({"until": "2026-06-10T00:00:00Z", "reason": "x"}).to_string();
+    let kind = format!("{}content-type: application/json\r\n", bearer(OPERATOR));
+    assert_eq!(house.ask("POST", &format!("/api/v1/findings/{id}/accept"), &kind, &wanted).code, 200);
+    assert_eq!(ask("/api/v1/exceptions")["exceptions"][0]["by"], "operator@corp.example");
+}
+
+/// Schemathesis makes requests of the description, right ones and wrong ones, and holds the answers against it.
+#[test]
+fn whatever_is_sent_is_answered_as_described() {
+    let Some(programs) = python("schemathesis", &["schemathesis==4.32.5"]) else { return };
+    let house = house();
+    let examples = std::env::var("COUNTERFOIL_EXAMPLES").unwrap_or_else(|_| "25".to_owned());
+    let checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
+                  response_schema_conformance,unsupported_method";
+    let folder = tempfile::tempdir().unwrap();
+    let run = Command::new(programs.join("schemathesis"))
+        .args(["run", &format!("http://{}/openapi.json", house.address), "--checks", checks])
+        .args([
+            "-H",
+            &format!("Authorization: Bearer {ALL}"),
+            "--max-examples",
+            &examples,
+            "--seed",
+            "1",
+            "--no-color",
+        ])
+        .args(["--generation-database", "none"])
+        // Which says 503 as long as no run has ended, as it should.
+        .args(["--exclude-path", "/readyz"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
+}
