@@ -179,7 +179,7 @@ fn what_was_forgotten_is_refused_and_never_told_wrongly() {
     for before in 1..11 {
         let from = past[before];
         let ask = |at: Instant| Asked { from: Some(from), ..asked(Some(at)) };
-        let at: Vec<Instant> = past[before..].iter().copied().collect();
+        let at: Vec<Instant> = past[before..].to_vec();
         let then: Vec<String> = at.iter().map(|at| everything(bench.engine.store(), &ask(*at))).collect();
         assert!(then[0].contains("no route to host"), "the trouble of a source that was last tried long ago");
         bench.engine.store().prune(Retention { before: from }).unwrap();

@@ -144,6 +144,10 @@ impl Program {
     ) -> Option<Filter<Data>> {
         // The main file must be text: all it does is to call the term.
         let map = Def { name: ENTRY, args: Vec::new(), body: term };
+        #[expect(
+            clippy::map_identity,
+            reason = "a definition that lives for ever is taken for one that lives as long as the term"
+        )]
         let definitions = definitions.map(|definition| -> Def<&'s str> { definition });
         let arena = Arena::default();
         let code = File { code: ENTRY, path: () };

@@ -111,7 +111,8 @@ fn rows(asked: &Asked, found: &Found, (offset, limit): (u64, u32), now: Instant,
     let last = offset + found.lives.len() as u64;
     put!(p; "<p class=\"count\" role=\"status\">" (offset + 1) "–" (last) " of " (found.total) "</p>\n");
     p.raw("<table class=\"stack findings\"><caption class=\"visually-hidden\">Findings</caption><thead><tr>");
-    let columns: [(&'static str, Option<(OrderBy, &'static str)>, bool); 5] = [
+    type Column = (&'static str, Option<(OrderBy, &'static str)>, bool);
+    let columns: [Column; 5] = [
         ("Severity", Some((OrderBy::Severity, "severity")), false),
         ("Finding", Some((OrderBy::Check, "check")), false),
         ("On", Some((OrderBy::System, "system")), false),
