@@ -62,7 +62,8 @@ struct KeySet {
 impl Known {
     /// Where what is.
     pub(super) async fn endpoints(&mut self, provider: &Provider, now: Tick) -> Result<&Endpoints, NotIn> {
-        if !self.endpoints.as_ref().is_some_and(|(since, _)| now.saturating_duration_since(*since) < LASTS) {
+        let old = |(since, _): &(Tick, Endpoints)| now.saturating_duration_since(*since) >= LASTS;
+        if self.endpoints.as_ref().is_none_or(old) {
             self.endpoints = Some((now, discover(provider).await?));
         }
         let known = self.endpoints.as_ref().map(|(_, at)| at);

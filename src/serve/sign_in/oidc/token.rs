@@ -127,10 +127,10 @@ pub(super) fn verify(
     if claims.nonce.as_deref() != Some(expected.nonce) {
         return wrong("it belongs to another sign-in");
     }
-    if !(claims.exp + LEEWAY > now) {
+    if claims.exp + LEEWAY <= now {
         return wrong("it has expired");
     }
-    if !(claims.iat - LEEWAY <= now) || !claims.nbf.is_none_or(|nbf| nbf - LEEWAY <= now) {
+    if claims.iat - LEEWAY > now || claims.nbf.is_some_and(|nbf| nbf - LEEWAY > now) {
         return wrong("it is of the future; the clock here or there is wrong");
     }
     let mut all = claims.rest;
