@@ -9,7 +9,8 @@ use super::pack::{Bounded, BySeverity, OpenAt, Rows};
 use crate::engine::{EngineError, PullOutcome, each_manifest};
 use crate::model::event::{Activity, Cause, State};
 use crate::model::finding::Severity;
-use crate::model::{Duration, Instant};
+use crate::model::life::Difference;
+use crate::model::{Duration, Instant, RecordType};
 use crate::store::{Hash, Store, hash};
 
 /// How many points a line over time has at most.
@@ -349,6 +350,11 @@ pub(super) fn thinned<T>(points: Vec<T>) -> Vec<T> {
     points.into_iter().enumerate().filter_map(keep).collect()
 }
 
+/// Whether fewer grants were in a pull, or others.
+fn takes_grants(difference: &Difference) -> bool {
+    difference.of.get(&RecordType::Grant).is_some_and(|n| n.removed > 0)
+}
+
 /// Looks up the pulls that showed grants to be gone.
 fn seen_in(store: &dyn Store, last: u64, revocations: &mut [Revocation]) -> Result<(), EngineError> {
     if revocations.is_empty() {
@@ -360,7 +366,7 @@ fn seen_in(store: &dyn Store, last: u64, revocations: &mut [Revocation]) -> Resu
             let pulls = manifest.sources.iter().filter(|line| of_it(&line.id));
             r.seen_in = pulls
                 .filter_map(|line| match &line.outcome {
-                    PullOutcome::Taken { sha256, .. } => Some(SeenIn {
+                    PullOutcome::Taken { difference, sha256 } if takes_grants(difference) => Some(SeenIn {
                         source: line.id.clone(),
                         taken_at: line.taken_at,
                         sha256: sha256.clone(),

@@ -30,7 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// How long to wait when the system has no connection to give.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Bytes of headers, and their number.
-const HEADER_BYTES: usize = 16 * 1024;
+const HEADER_BYTES: usize = 64 * 1024;
 const HEADER_LINES: usize = 64;
 
 /// A server that listens and does not answer yet.

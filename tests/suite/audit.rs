@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 use crate::life::{ALICE, BOSS, Bench, How, grant, ticket, unguarded};
 use crate::reference::estates::Dice;
 
+/// Holds nothing, and so may accept anything.
+const OPS: &str = "ops@corp.example";
 const DAY: Duration = Duration::days(1);
 
 /// Rules with every check and every framework, and nothing is held.
@@ -28,7 +30,10 @@ fn all_rules() -> Rules {
     let names: Vec<&str> = checks::all().map(|c| c.name).collect();
     let controls = Controls::embedded(&names).unwrap();
     let frameworks = serde_json::to_value(controls.frameworks().collect::<Vec<_>>()).unwrap();
-    Rules { frameworks, controls: Box::new(controls), ..unguarded(&names) }
+    let mut all = Rules { frameworks, controls: Box::new(controls), ..unguarded(&names) };
+    // What is read once a day is not old the next.
+    all.settings.checks.thresholds.source_max_age = Duration::days(3);
+    all
 }
 
 /// Terms of another day, which must not matter.
@@ -78,7 +83,7 @@ fn rows(text: &str) -> Vec<BTreeMap<String, String>> {
 fn history() -> (Bench, Vec<Instant>) {
     let mut bench = Bench::new(all_rules());
     let mut past = vec![];
-    bench.put("tickets", ticket("SEC-1", "approved", &[BOSS]));
+    bench.put("tickets", ticket("SEC-1", "approved", &[ALICE]));
     for account in ["alice", "boss", "ghost", "late"] {
         bench.put("iam", grant(account));
     }
@@ -90,7 +95,7 @@ fn history() -> (Bench, Vec<Instant>) {
                 let accepted = Accepted {
                     finding: id,
                     check: "unapproved-grant".to_owned(),
-                    by: BOSS.to_owned(),
+                    by: OPS.to_owned(),
                     reason: "quarter end".to_owned(),
                     until: bench.now.plus(Duration::days(4)),
                     at: bench.now,
@@ -216,7 +221,8 @@ fn a_pack_tells_what_happened() {
         (tickets.status, tickets.taken_at, tickets.tried_at),
         (Status::Failed, Some(past[4]), Some(past[6]))
     );
-    assert!(tickets.why.as_deref() == Some("no route to host") && tickets.missing.is_some());
+    let why = tickets.why.as_deref().unwrap_or_default();
+    assert!(why.ends_with("no route to host") && tickets.missing.is_some(), "{why}");
     let unseen: Vec<_> =
         rows(&files["findings.csv"]).into_iter().filter(|r| r["account"] == "unseen").collect();
     assert!(
@@ -225,9 +231,9 @@ fn a_pack_tells_what_happened() {
     assert!(pack.findings.untold > 0 && pack.head.cautions.iter().any(|c| c.contains("1 of 3 sources")));
     let grants = rows(&files["grants.csv"]);
     let of = |account: &str| grants.iter().find(|r| r["account"] == account).unwrap();
-    assert_eq!((of("boss")["verdict"].as_str(), of("boss")["request"].as_str()), ("justified", "SEC-1"));
+    assert_eq!((of("alice")["verdict"].as_str(), of("alice")["request"].as_str()), ("justified", "SEC-1"));
     assert_eq!(
-        (of("alice")["verdict"].as_str(), of("alice")["subject_kind"].as_str()),
+        (of("boss")["verdict"].as_str(), of("boss")["subject_kind"].as_str()),
         ("unjustified", "human")
     );
     assert!(grants.iter().all(|r| r["account"] != "late"), "it was taken away on the third day");
@@ -245,7 +251,7 @@ fn a_pack_tells_what_happened() {
     let e = &pack.exceptions.listed[0];
     assert_eq!(
         (e.by.as_str(), e.reason.as_str(), e.findings, e.given),
-        (BOSS, "quarter end", 1, Some(past[3]))
+        (OPS, "quarter end", 1, Some(past[3]))
     );
     assert_eq!(pack.findings.accepted.total(), 1);
     let (_, later) = tables(store, &asked(Some(past[9])));
@@ -328,7 +334,7 @@ fn counts_add_up() {
                 let open = bench.lives(&[State::Open]);
                 if let Some(life) = open.first().cloned() {
                     let (until, at) = (bench.now.plus(Duration::days(2)), bench.now);
-                    let (by, reason) = (BOSS.to_owned(), "for now".to_owned());
+                    let (by, reason) = (OPS.to_owned(), "for now".to_owned());
                     let accepted = Accepted { finding: life.id, check: life.check, by, reason, until, at };
                     bench.engine.store().accept(&accepted).unwrap();
                 }
@@ -364,13 +370,14 @@ fn counts_add_up() {
             assert_eq!(c.by_kind.values().map(|n| n.total()).sum::<u64>(), c.all.total(), "{place}: by kind");
             assert_eq!(c.by_standing.values().sum::<u64>(), c.all.total(), "{place}: by standing");
             assert_eq!(grants.len() as u64, c.all.total(), "{place}: rows of grants");
-            let last = pack.coverage_over_time.last().unwrap();
-            assert_eq!(last.grants, c.all, "{place}: what the run counted is what is judged again");
+            // Before there is any grant there is nothing to count.
+            let last = pack.coverage_over_time.last().map(|p| p.grants).unwrap_or_default();
+            assert_eq!(last, c.all, "{place}: what the run counted is what is judged again");
             // What had been told by then is what the store holds as open and accepted.
             let told = pack.open_over_time.last().unwrap();
             assert_eq!(told.open.total(), bench_count(&mut bench, State::Open), "{place}: open lives");
-            let untold_or_other = open + counted.accepted.total() - counted.untold;
-            assert!(untold_or_other <= told.open.total() + told.accepted, "{place}");
+            let with_life = listed.iter().filter(|r| !r["opened"].is_empty()).count() as u64;
+            assert_eq!(with_life, told.open.total() + told.accepted, "{place}: all that was told is listed");
             assert_eq!(told.accepted, bench_count(&mut bench, State::Accepted), "{place}: accepted lives");
             bench.now = bench.now.plus(DAY);
         }

@@ -2,8 +2,10 @@
 
 mod access;
 mod authzen;
+mod browser;
 mod oidc;
 mod openapi;
+mod pages;
 mod reader;
 
 use std::future::Future;
@@ -136,7 +138,7 @@ fn only_the_pages_there_are_and_only_reading() {
             let answer = send(address, request).await;
             assert!(answer.is_none_or(|answer| (400..=505).contains(&answer.code)));
         }
-        let long = format!("GET /healthz HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024));
+        let long = format!("GET /healthz HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(256 * 1024));
         assert!(send(address, long.as_bytes()).await.is_none_or(|answer| answer.code == 431));
         let lines = format!("GET /healthz HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(200));
         assert!(send(address, lines.as_bytes()).await.is_none_or(|answer| answer.code == 431));

@@ -31,9 +31,10 @@ pub(in crate::serve) struct Parameter {
 }
 
 impl Parameter {
-    /// Any text.
+    /// Any text. As long as this all parameters of a route together fit into what a connection takes as its head, however they
+    /// are written there.
     pub(in crate::serve) fn text(name: &'static str, doc: &'static str) -> Self {
-        Self { name, doc, schema: json!({ "type": "string", "maxLength": 2048 }), many: false }
+        Self { name, doc, schema: json!({ "type": "string", "maxLength": 256 }), many: false }
     }
 
     /// A whole number up to a limit.

@@ -87,6 +87,9 @@ pub(super) fn page(
         proof(f, p);
     }
     events(&seen.events, now, p);
+    if let Some(f) = &said {
+        controls(f, &facts, p);
+    }
     p.raw("</div>\n<div>\n");
     self::facts(life, said.as_ref(), now, p);
     exception(life, &seen.accepted, now, p);
@@ -97,9 +100,6 @@ pub(super) fn page(
         } else if !waits {
             p.raw("<section class=\"card\"><h2>Accept for a time</h2><p class=\"soft\">An operator can do that.</p></section>\n");
         }
-    }
-    if let Some(f) = &said {
-        controls(f, &facts, p);
     }
     p.raw("</div>\n</div>");
     framed(status, Some(caller), "/findings", &title, &main)
@@ -288,13 +288,12 @@ fn controls(f: &Finding<'_>, facts: &Facts, p: &mut Html) {
     if f.controls.is_empty() {
         return;
     }
-    p.raw("<section class=\"card\"><h2>Controls it breaches</h2>\n<dl class=\"facts\">");
+    p.raw("<section class=\"card\"><h2>Controls it breaches</h2>\n<table class=\"stack\"><thead class=\"visually-hidden\"><tr><th scope=\"col\">Control</th>\
+           <th scope=\"col\">What it asks</th><th scope=\"col\">Framework</th></tr></thead><tbody>\n");
     for c in &f.controls {
-        put!(p; "<dt>" (Name(&c.id)) "</dt><dd><span class=\"soft\">" (super::checks::framework(facts, &c.framework)) "</span>");
-        if let Some(title) = super::checks::control(facts, &c.framework, &c.id).filter(|_| known) {
-            put!(p; "<span class=\"line\">" (title) "</span>");
-        }
-        p.raw("</dd>");
+        let title = super::checks::control(facts, &c.framework, &c.id).filter(|_| known);
+        put!(p; "<tr><th scope=\"row\">" (Name(&c.id)) "</th><td>" (title) "</td><td class=\"soft\">"
+            (super::checks::framework(facts, &c.framework)) "</td></tr>\n");
     }
-    p.raw("</dl></section>\n");
+    p.raw("</tbody></table></section>\n");
 }

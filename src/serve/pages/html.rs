@@ -182,12 +182,19 @@ impl Show for Ago {
     }
 }
 
-/// A name that others gave: it keeps its own reading direction to itself.
+/// A name that others gave: it keeps its own reading direction to itself, and breaks behind a sign rather than in a word.
 pub(super) struct Name<'a>(pub(super) &'a str);
 
 impl Show for Name<'_> {
     fn show(&self, page: &mut Html) {
-        put!(page; "<bdi>" (self.0) "</bdi>");
+        page.raw("<bdi>");
+        for part in self.0.split_inclusive(['@', '/']) {
+            page.text(part);
+            if part.ends_with(['@', '/']) {
+                page.raw("<wbr>");
+            }
+        }
+        page.raw("</bdi>");
     }
 }
 
@@ -248,7 +255,8 @@ mod tests {
             let p = &mut page;
             put!(p; "<a title=\"" (&text) "\">" (Name(&text)) "</a>");
             let page = page.into_text();
-            prop_assert_eq!(page.matches(['<', '>']).count(), 8);
+            let breaks = text.matches(['@', '/']).count();
+            prop_assert_eq!(page.matches(['<', '>']).count(), 8 + 2 * breaks);
             prop_assert_eq!(page.matches('"').count(), 2);
             prop_assert!(!page.chars().any(crate::report::text::is_hidden));
         }

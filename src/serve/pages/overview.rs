@@ -88,7 +88,10 @@ pub(in crate::serve) async fn show(
 
 fn last_run(runs: &[RunRow], points: &[Point], now: Instant, p: &mut Html) {
     let Some((run, ended)) = runs.iter().find_map(|r| Some((r, r.ended_at?))) else { return };
-    put!(p; "<p class=\"soft\">Run " (run.id) " ended " (Ago(ended, now)) " ago and took " (span(run.started_at, ended)));
+    put!(p; "<p class=\"soft\">Run " (run.id) " ended " (Ago(ended, now)) " ago");
+    if ended.unix_ms() - run.started_at.unix_ms() >= 1000 {
+        put!(p; " and took " (span(run.started_at, ended)));
+    }
     if let Some(last) = points.last().filter(|last| last.run == run.id) {
         put!(p; ": " (last.created) " new, " (last.closed) " resolved");
     }

@@ -6,8 +6,12 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::super::StoreError;
 
 /// The steps; the schema's version is their number.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema-1.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+];
 /// The step that brings the evidence log.
 const EVIDENCE: u32 = 3;
 

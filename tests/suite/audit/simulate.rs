@@ -20,8 +20,7 @@ operator = "ops@corp.example"
 
 [[sink]]
 id = "siem"
-kind = "file"
-path = "events.jsonl"
+file = { path = "events.jsonl" }
 filter = { min_severity = "high" }
 "#;
 
@@ -83,7 +82,7 @@ fn a_change_of_policy_is_seen_before_it_is_made() {
 #[test]
 fn records_by_hand_stand_in_the_place_of_those_that_are_known() {
     let desk = desk();
-    let policy = r#"{"type":"policy","id":"POL-1","approvers":[{"identity":"carol@corp.example"}]}"#;
+    let policy = r#"{"type":"policy","id":"POL-1","approvers":["identity:carol@corp.example"]}"#;
     fs::write(desk.path().join("policy.jsonl"), format!("{policy}\n")).unwrap();
     let with = ["simulate", "--config", "c.toml", "--records", "policy.jsonl"];
     let (text, _) = ends(desk.path(), 0, &with);

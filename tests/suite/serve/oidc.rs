@@ -215,7 +215,7 @@ fn a_person_signs_in_with_the_provider() {
     let house = stub.house("title = \"Corp <login>\"");
     let page = house.get("/sign-in?then=%2Fx", "");
     assert!(
-        page.body.contains("/sign-in/start?then=%2Fx") && page.body.contains("Corp &lt;login>"),
+        page.body.contains("/sign-in/start?then=%2Fx") && page.body.contains("Corp &lt;login&gt;"),
         "{}",
         page.body
     );

@@ -17,7 +17,8 @@ fn pair(algorithm: Algorithm, kid: &str) -> (EncodingKey, Jwk) {
         Algorithm::EdDSA => &rcgen::PKCS_ED25519,
         _ => &rcgen::PKCS_RSA_SHA256,
     };
-    let pem = rcgen::KeyPair::generate_for(of).unwrap().serialize_pem();
+    let made = rcgen::KeyPair::generate_for(of).unwrap();
+    let pem = made.serialize_pem();
     let key = match algorithm {
         Algorithm::ES256 => EncodingKey::from_ec_pem(pem.as_bytes()),
         Algorithm::EdDSA => EncodingKey::from_ed_pem(pem.as_bytes()),
@@ -25,7 +26,13 @@ fn pair(algorithm: Algorithm, kid: &str) -> (EncodingKey, Jwk) {
     };
     let _ = DEFAULT_PROVIDER.install_default();
     let key = key.unwrap();
-    let mut shown = Jwk::from_encoding_key(&key, algorithm).unwrap();
+    let mut shown = match algorithm {
+        Algorithm::EdDSA => {
+            let x = URL_SAFE_NO_PAD.encode(made.public_key_raw());
+            serde_json::from_value(json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": x})).unwrap()
+        }
+        _ => Jwk::from_encoding_key(&key, algorithm).unwrap(),
+    };
     shown.common.key_id = Some(kid.to_owned());
     (key, shown)
 }
