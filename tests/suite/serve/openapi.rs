@@ -165,8 +165,6 @@ fn whatever_is_sent_is_answered_as_described() {
             "--no-color",
         ])
         .args(["--generation-database", "none"])
-        // Which says 503 as long as no run has ended, as it should.
-        .args(["--exclude-path", "/readyz"])
         .current_dir(folder.path())
         .output()
         .unwrap();
