@@ -98,7 +98,7 @@
 //! | `lock` | nothing | files, processes |
 //! | `turns` | nothing | nothing |
 //! | `log` | nothing | terminal, environment, clock |
-//! | `serve` | `model`, `judge`, `controls`, `report`, `alert`, `evidence`, `store`, `engine`, `secret`, `net` | network, async, clock |
+//! | `serve` | `model`, `judge`, `controls`, `report`, `alert`, `evidence`, `store`, `engine`, `audit`, `secret`, `net` | network, async, clock |
 //! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
 //! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `evidence`, `sink`, `schedule`, `serve`, `log` | files, clock |
@@ -107,7 +107,7 @@
 //! | `main` | `cli` | environment, processes |
 //!
 //! `serve` asks `net` for the identity provider, and `engine` for the estate that decisions are answered from and chains are
-//! told of.
+//! told of, and `audit` for the evidence pack.
 //! `connect` starts a process for a map that is not built in and for a source that is a program, and looks at the clock to end
 //! what takes too long and to wait where it is asked to.
 //!

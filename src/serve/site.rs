@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::Semaphore;
+
 use super::decisions::{Decisions, keep};
 use super::shelf::Shelf;
 use super::sign_in::{Attempts, Provider, Sessions, Tokens};
@@ -44,6 +46,8 @@ pub struct Site {
     /// Where people reach it, where that was said.
     url: Option<String>,
     pub(super) decisions: Option<Arc<Decisions>>,
+    /// Whose turn it is to have an evidence pack made.
+    pub(super) reports: Semaphore,
     clock: fn() -> Instant,
     /// Tells whoever runs Counterfoil that there is something to do.
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -81,6 +85,7 @@ impl Site {
             facts: RwLock::default(),
             guarded: serve.signs_in(),
             url: serve.url.clone(),
+            reports: Semaphore::new(1),
             decisions: decisions.map(|d| Arc::new(Decisions::new(d.clone()))),
             behind_tls: serve.url.as_deref().is_some_and(|url| url.starts_with("https://")),
             clock,

@@ -19,7 +19,9 @@ mod sqlite;
 
 pub use error::StoreError;
 pub use past::{History, Retention, RunRow};
-pub use query::{FindingCount, Found, GrantsFound, GroupBy, GroupCount, OrderBy, Page, Which, WhichGrants};
+pub use query::{
+    EntryOf, FindingCount, Found, GrantsFound, GroupBy, GroupCount, OrderBy, Page, Which, WhichGrants,
+};
 pub use queue::{DeadLetter, OutboxCount};
 pub use sqlite::{Evidence, Shown, Sqlite};
 
@@ -455,6 +457,10 @@ pub trait Store: Send {
     fn act(&mut self, action: &Action) -> Result<()>;
     /// Remembers how a source stands because somebody decided it, and writes that down.
     fn decide(&mut self, state: &SourceState, action: &Action) -> Result<()>;
+    /// The last checkpoint: its note.
+    fn last_checkpoint(&self) -> Result<Option<String>>;
+    /// An entry with its proof; `None` where there is no such entry, its text was forgotten, or no checkpoint covers it yet.
+    fn entry(&self, which: &EntryOf) -> Result<Option<Shown>>;
     /// Makes a checkpoint and tells it, where the log grew since the last one; of how many entries.
     fn checkpoint(&mut self, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>>;
 

@@ -155,6 +155,17 @@ pub struct GrantsFound {
     pub next: Option<u64>,
 }
 
+/// An entry of the evidence log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryOf {
+    /// By its place, from 0.
+    Place(u64),
+    /// That of an event, by its id.
+    Event(String),
+    /// That of a run.
+    Run(u64),
+}
+
 /// How many findings there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingCount {

@@ -2,12 +2,14 @@
 
 mod catalog;
 pub(super) mod chains;
+mod evidence;
 mod findings;
 mod grants;
 mod overview;
 mod runs;
 pub(super) mod sources;
 
+use super::answer::{HTML, TEXT};
 use super::ask::{MAX_LIMIT, asked_parameters};
 use super::openapi::{About, Parameter, Routes};
 use super::sign_in::Need;
@@ -43,6 +45,29 @@ pub(super) fn routes(routes: Routes) -> Routes {
             read,
             About::gives::<Chain<'static>>("requestChain", "The chain behind a request."),
             chains::request,
+        )
+        .get(
+            "/api/v1/evidence/checkpoint",
+            audit,
+            About::text("checkpoint", "The last checkpoint of the evidence log, as a signed note.", TEXT),
+            evidence::checkpoint,
+        )
+        .get(
+            "/api/v1/evidence/entries/{id}",
+            audit,
+            About::gives::<evidence::Proven>(
+                "evidenceEntry",
+                "An entry of the evidence log (e1:…, run:NUMBER, or its place), and the proof that it is in it.",
+            ),
+            evidence::entry,
+        )
+        .get(
+            "/api/v1/report",
+            audit,
+            About::text("report", "The evidence pack of an instant.", HTML)
+                .or_json()
+                .with(evidence::described()),
+            evidence::report,
         )
         .get(
             "/api/v1/exceptions",

@@ -9,7 +9,7 @@ use crate::engine::{EngineError, estate_at};
 use crate::judge::{Decide, Settings, World, judge_part};
 use crate::model::life::SourceState;
 use crate::model::{Duration, Instant};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// An index and all that goes with it; nothing here changes.
 #[derive(Debug)]
@@ -61,14 +61,16 @@ impl Held {
         settings: &Settings,
         now: Instant,
         most: u64,
-    ) -> Result<Self, EngineError> {
-        let grants: u64 = store.standings()?.iter().map(|(.., count)| count).sum();
+    ) -> Result<Self, String> {
+        let failed = |e: EngineError| e.to_string();
+        let asked = |e: StoreError| failed(e.into());
+        let grants: u64 = store.standings().map_err(asked)?.iter().map(|(.., count)| count).sum();
         if grants > most {
             let why = format!("there are {grants} grants, and [serve.decisions] max_grants is {most}");
-            return Err(EngineError::Broken(why));
+            return Err(why);
         }
-        let run = store.runs(8)?.iter().find(|run| run.ended_at.is_some()).map(|run| run.id);
-        let world = World::new(estate_at(store, None, now)?, settings);
+        let run = store.runs(8).map_err(asked)?.iter().find(|run| run.ended_at.is_some()).map(|run| run.id);
+        let world = World::new(estate_at(store, None, now).map_err(failed)?, settings);
         let judgement = judge_part(&world, settings, now, 1);
         let hasher = RandomState::new();
         let mut decided: Vec<_> =

@@ -17,6 +17,8 @@ pub(in crate::serve) struct About {
     body: Option<Schema>,
     answer: (&'static str, Schema),
     also: Option<(u16, Schema)>,
+    /// Whether the answer may be JSON too.
+    json: bool,
 }
 
 /// A parameter of an address.
@@ -66,13 +68,21 @@ impl Parameter {
 impl About {
     /// A route that gives a value as JSON. `id` is what programs made of the description call it.
     pub(in crate::serve) fn gives<T: JsonSchema>(id: &'static str, summary: &'static str) -> Self {
-        Self { id, summary, parameters: vec![], body: None, answer: (JSON, schema::<T>), also: None }
+        Self {
+            id,
+            summary,
+            parameters: vec![],
+            body: None,
+            answer: (JSON, schema::<T>),
+            also: None,
+            json: false,
+        }
     }
 
     /// A route that gives a text.
     pub(in crate::serve) fn text(id: &'static str, summary: &'static str, kind: &'static str) -> Self {
         let text: Schema = |_| json!({ "type": "string" });
-        Self { id, summary, parameters: vec![], body: None, answer: (kind, text), also: None }
+        Self { id, summary, parameters: vec![], body: None, answer: (kind, text), also: None, json: false }
     }
 
     /// With these parameters in the address.
@@ -84,6 +94,12 @@ impl About {
     /// That takes a value as JSON.
     pub(in crate::serve) fn takes<T: JsonSchema>(mut self) -> Self {
         self.body = Some(schema::<T>);
+        self
+    }
+
+    /// That may give an object as JSON too.
+    pub(in crate::serve) fn or_json(mut self) -> Self {
+        self.json = true;
         self
     }
 
@@ -103,11 +119,17 @@ impl About {
         let (kind, answer) = self.answer;
         let mut responses = json!({
             "200": { "description": "It is given.", "content": { kind: { "schema": answer(generator) } } },
+            "431": { "description": "The address or the headers are too long." },
             "default": {
                 "description": "Why not.",
                 "content": { JSON: { "schema": { "$ref": "#/components/schemas/ErrorBody" } } },
             },
         });
+        if self.json
+            && let Some(content) = responses.pointer_mut("/200/content").and_then(Value::as_object_mut)
+        {
+            content.insert(JSON.to_owned(), json!({ "schema": { "type": "object" } }));
+        }
         if let (Some((status, also)), Some(all)) = (self.also, responses.as_object_mut()) {
             let content = json!({ JSON: { "schema": also(generator) } });
             all.insert(

@@ -292,6 +292,19 @@ impl Evidence<'_> {
         Ok(Some(Shown { index, text, path, checkpoint }))
     }
 
+    /// As [`Evidence::show`], by what the entry is of.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn entry(&self, which: &EntryOf) -> Result<Option<Shown>> {
+        let index = match which {
+            EntryOf::Place(index) => Some(*index),
+            EntryOf::Event(id) => self.of_event(id)?,
+            EntryOf::Run(run) => self.of_run(*run)?,
+        };
+        index.map_or(Ok(None), |index| self.show(index))
+    }
+
     /// The hash of a perfect subtree, made of the nearest hashes that are kept.
     fn node(&self, place: Place) -> Result<Node> {
         let level = place.level - place.level % KEPT_EVERY;

@@ -387,6 +387,14 @@ impl Store for Sqlite {
         Ok(tx.commit()?)
     }
 
+    fn last_checkpoint(&self) -> Result<Option<String>> {
+        Ok(self.evidence()?.last_checkpoint()?.map(|kept| kept.note))
+    }
+
+    fn entry(&self, which: &EntryOf) -> Result<Option<Shown>> {
+        self.evidence()?.entry(which)
+    }
+
     fn checkpoint(&mut self, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>> {
         // Asked again and again; mostly there is nothing to do, and nobody should wait for the right to write.
         if !evidence::grew(&self.db)? {

@@ -41,6 +41,7 @@ pub struct House {
     pub store: Sqlite,
     pub woken: Arc<AtomicUsize>,
     site: Arc<Site>,
+    pub status: Arc<Status>,
     runtime: tokio::runtime::Runtime,
     end: Option<oneshot::Sender<()>>,
     /// Goes with the server.
@@ -87,7 +88,7 @@ impl House {
         let look = Arc::new(move || {
             wake.fetch_add(1, Ordering::SeqCst);
         });
-        let site = Site::new(&serve, folder.path(), status, stores, now, look).unwrap();
+        let site = Site::new(&serve, folder.path(), Arc::clone(&status), stores, now, look).unwrap();
         let mut facts = Facts { max_exception: Duration::days(30), ..Facts::default() };
         for (id, connector) in [("hr", "records"), ("tickets", "jira"), ("iam", "records")] {
             facts.sources.insert(id.to_owned(), connector.to_owned());
@@ -101,7 +102,7 @@ impl House {
         let server = runtime.block_on(Server::bind(&serve, Arc::clone(&site))).unwrap();
         let address = server.address();
         runtime.spawn(server.run(async { drop(ended.await) }));
-        Self { address, store: open(), woken, site, runtime, end: Some(end), _folder: folder }
+        Self { address, store: open(), woken, site, status, runtime, end: Some(end), _folder: folder }
     }
 
     /// As if a run had ended.

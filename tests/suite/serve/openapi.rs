@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use counterfoil::evidence::{Proof, Signer, Verifier, seal};
+use counterfoil::model::Instant;
+use counterfoil::serve::Readiness;
+use counterfoil::store::{Sqlite, Store};
 use serde_json::{Value, json};
 
 use super::super::servers::{put_secret, python};
@@ -144,6 +148,7 @@ fn grants_events_and_numbers_are_told() {
 fn whatever_is_sent_is_answered_as_described() {
     let Some(programs) = python("schemathesis", &["schemathesis==4.32.5"]) else { return };
     let house = house();
+    house.status.set_readiness(Readiness::new([]));
     let examples = std::env::var("COUNTERFOIL_EXAMPLES").unwrap_or_else(|_| "25".to_owned());
     let checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
                   response_schema_conformance,unsupported_method";
@@ -160,11 +165,75 @@ fn whatever_is_sent_is_answered_as_described() {
             "--no-color",
         ])
         .args(["--generation-database", "none"])
-        // Which says 503 as long as no run has ended, as it should.
-        .args(["--exclude-path", "/readyz"])
         .current_dir(folder.path())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
+}
+
+#[test]
+fn evidence_is_given_to_auditors() {
+    let house = house();
+    for (path, kind) in [
+        ("/api/v1/report", "text/html"),
+        ("/api/v1/report?format=oscal&as_of=2026-06-01T12:30:00Z", "application/json"),
+    ] {
+        assert_eq!(house.get(path, VIEWER).code, 403);
+        let answer = house.get(path, AUDITOR);
+        assert_eq!(answer.code, 200, "{path}: {answer:?}");
+        assert!(answer.head.contains(&format!("content-type: {kind}")), "{}", answer.head);
+        assert!(answer.head.contains("content-disposition: attachment"), "{}", answer.head);
+        assert!(answer.body.contains("vpn"), "{}", answer.body);
+    }
+    for (query, code) in [
+        ("format=csv", 400),
+        ("as_of=2027-01-01T00:00:00Z", 400),
+        ("as_of=soon", 400),
+        ("as_of=2026-06-01T12:30:00Z&from=2026-06-01T12:40:00Z", 400),
+        ("as_of=2020-01-01T00:00:00Z", 404),
+        ("at=2026-06-01T12:30:00Z", 400),
+    ] {
+        assert_eq!(house.get(&format!("/api/v1/report?{query}"), AUDITOR).code, code, "{query}");
+    }
+    // Nothing has made a checkpoint in this store.
+    assert_eq!(house.get("/api/v1/evidence/checkpoint", AUDITOR).code, 404);
+    for (entry, code) in [("run:1", 404), ("run:x", 400), ("0", 404), ("e1:none", 404)] {
+        assert_eq!(house.get(&format!("/api/v1/evidence/entries/{entry}"), AUDITOR).code, code, "{entry}");
+    }
+}
+
+#[test]
+fn an_entry_comes_with_a_proof_that_holds() {
+    let folder = small_company();
+    let (signer, verifier) = key();
+    let mut store = Sqlite::open(&folder.path().join("s.db")).unwrap();
+    let now = Instant::parse("2026-06-01T12:30:00Z").unwrap();
+    let made = store.checkpoint(now, &mut |size, root| {
+        let (_, note) = seal(size, root, Some(&signer)).map_err(|e| e.to_string())?;
+        Ok((note, vec![]))
+    });
+    assert!(made.unwrap().is_some());
+    let house = House::on(folder, true);
+    let note = house.get("/api/v1/evidence/checkpoint", AUDITOR);
+    assert!(note.code == 200 && note.body.starts_with("log.example\n"), "{note:?}");
+    let said: Value =
+        serde_json::from_str(&house.get("/api/v1/evidence/entries/run:1", AUDITOR).body).unwrap();
+    let proof = Proof::parse(said["proof"].as_str().unwrap()).unwrap();
+    let proven = proof.check(said["entry"].as_str().unwrap().as_bytes(), &[verifier.clone()]).unwrap();
+    assert_eq!(said["index"], proven.index);
+    assert!(proof.check(b"{}", &[verifier]).is_err());
+    let events: Value =
+        serde_json::from_str(&house.get("/api/v1/findings?account=alice", VIEWER).body).unwrap();
+    let id = events["findings"][0]["finding"]["id"].as_str().unwrap().to_owned();
+    let events: Value =
+        serde_json::from_str(&house.get(&format!("/api/v1/findings/{id}/events"), VIEWER).body).unwrap();
+    let event = events["events"][0]["id"].as_str().unwrap();
+    assert_eq!(house.get(&format!("/api/v1/evidence/entries/{event}"), AUDITOR).code, 200);
+}
+
+fn key() -> (Signer, Verifier) {
+    let (signer, _) = Signer::generate("log.example").unwrap();
+    let verifier = signer.verifier().clone();
+    (signer, verifier)
 }

@@ -1,0 +1,156 @@
+//! The evidence log: its last checkpoint, and an entry with the proof that it is in it. And the evidence pack of an instant.
+
+use axum::extract::{Path, State as Given};
+use axum::http::header::{CONTENT_DISPOSITION, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::super::answer::{HTML, JSON, Refusal, TEXT, body, json};
+use super::super::ask::parameters;
+use super::super::openapi::Parameter;
+use super::super::routes::Shared;
+use super::super::site::Site;
+use crate::audit::{Asked, AuditError, gather, html, oscal};
+use crate::engine::Terms;
+use crate::evidence::{Checkpoint, Proof};
+use crate::model::Instant;
+use crate::store::{EntryOf, StoreError};
+
+/// How many grants are judged again for a pack: more are for `counterfoil report`, which has a process to itself.
+const MAX_GRANTS: u64 = 2_000_000;
+/// How many findings a page lists, and how many OSCAL results hold: as `counterfoil report` does.
+const PAGE: usize = 2_000;
+const OSCAL: usize = 5_000;
+
+pub(in crate::serve) async fn checkpoint(Given(site): Shared) -> Result<Response, Refusal> {
+    let note = site.shelf.with(|store| store.last_checkpoint()).await?;
+    let none = "the evidence log has no checkpoint yet; each run makes one";
+    Ok(body(StatusCode::OK, TEXT, note.ok_or_else(|| Refusal::missing(none))?))
+}
+
+/// An entry of the evidence log, and the proof that it is in it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::serve) struct Proven {
+    /// Its place, from 0.
+    index: u64,
+    /// Its text, to the byte.
+    entry: String,
+    /// The proof (https://c2sp.org/tlog-proof), as `counterfoil evidence check` reads it.
+    proof: String,
+}
+
+pub(in crate::serve) async fn entry(
+    Given(site): Shared,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let which = match (id.strip_prefix("run:"), id.parse()) {
+        (Some(run), _) => {
+            EntryOf::Run(run.parse().map_err(|_| Refusal::bad("expected `run:` and the number of a run"))?)
+        }
+        (None, Ok(place)) => EntryOf::Place(place),
+        (None, Err(_)) => EntryOf::Event(id),
+    };
+    let shown = site.shelf.with(move |store| store.entry(&which)).await?;
+    let missing =
+        "there is no such entry, its text was forgotten, or no checkpoint covers it yet; each run makes one";
+    let shown = shown.ok_or_else(|| Refusal::missing(missing))?;
+    let signed = Checkpoint::parse(&shown.checkpoint.note).map_err(|e| Refusal::broken(&e))?.note.is_some();
+    if !signed {
+        let why =
+            "nobody signed the checkpoint that covers it, so nothing is proven; set `key` in [evidence]";
+        return Err(Refusal::new(StatusCode::CONFLICT, why));
+    }
+    let index = shown.index;
+    let proof = Proof { index, path: shown.path, checkpoint: shown.checkpoint.note };
+    Ok(json(StatusCode::OK, &Proven { index, entry: shown.text, proof: proof.text() }))
+}
+
+/// The form of a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Html,
+    Oscal,
+}
+
+/// The parameters of a pack, as they are described.
+pub(super) fn described() -> Vec<Parameter> {
+    vec![
+        Parameter::one_of("format", ["html", "oscal"], false, "The form; html when absent."),
+        Parameter::instant("as_of", "The instant; that of the last run when absent."),
+        Parameter::instant("from", "Where the period of changes begins; 90 days before when absent."),
+    ]
+}
+
+pub(in crate::serve) async fn report(Given(site): Shared, uri: Uri) -> Result<Response, Refusal> {
+    let (mut form, mut at, mut from) = (Form::Html, None, None);
+    for (name, value) in parameters(&uri)? {
+        let bad = |why: String| Refusal::bad(format!("`{name}` = `{value}`: {why}"));
+        match (name.as_str(), value.as_str()) {
+            ("format", "html") => form = Form::Html,
+            ("format", "oscal") => form = Form::Oscal,
+            ("format", _) => return Err(bad("expected html or oscal".to_owned())),
+            ("as_of", text) => at = Some(Instant::parse(text).map_err(|e| bad(e.to_string()))?),
+            ("from", text) => from = Some(Instant::parse(text).map_err(|e| bad(e.to_string()))?),
+            _ => return Err(bad("there is no such parameter; there are format, as_of, from".to_owned())),
+        }
+    }
+    if at.is_some_and(|at| at > site.now()) {
+        return Err(Refusal::bad("`as_of` lies ahead: what will be is not known"));
+    }
+    if from.is_some_and(|from| at.is_some_and(|at| from > at)) {
+        return Err(Refusal::bad("`from` is after `as_of`"));
+    }
+    // One at a time: each judges everything again.
+    let Ok(_turn) = site.reports.try_acquire() else {
+        let busy = "another pack is being made; try again in a moment";
+        return Err(Refusal { after: Some(10), ..Refusal::new(StatusCode::TOO_MANY_REQUESTS, busy) });
+    };
+    let list = if form == Form::Html { PAGE } else { OSCAL };
+    let asked = Asked { at, from, today: today(&site), list, threads: 1 };
+    let (text, as_of) = site.shelf.with(move |store| pack(store, &asked, form)).await?;
+    let (kind, end) = if form == Form::Html { (HTML, "html") } else { (JSON, "json") };
+    let mut response = body(StatusCode::OK, kind, text);
+    // A page with a style of its own, which is to be kept and not to be shown by this site.
+    let file = format!("attachment; filename=\"counterfoil-{}.{end}\"", as_of.to_string().replace(':', ""));
+    if let Ok(file) = HeaderValue::from_str(&file) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, file);
+    }
+    Ok(response)
+}
+
+fn today(site: &Site) -> Terms {
+    let facts = site.facts();
+    Terms {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        settings: facts.settings.clone(),
+        frameworks: facts.frameworks.clone(),
+    }
+}
+
+fn pack(
+    store: &mut dyn crate::store::Store,
+    asked: &Asked,
+    form: Form,
+) -> Result<(String, Instant), Refusal> {
+    let grants: u64 = store.standings()?.iter().map(|(.., count)| count).sum();
+    if grants > MAX_GRANTS {
+        let why = format!(
+            "there are {grants} grants; a pack of more than {MAX_GRANTS} is for `counterfoil report`"
+        );
+        return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, why));
+    }
+    let pack = gather(store, asked, &mut ()).map_err(|e| match e {
+        AuditError::NotKnown(..) => Refusal::missing(e.to_string()),
+        AuditError::Engine(crate::engine::EngineError::Store(StoreError::Busy(why))) => {
+            StoreError::Busy(why).into()
+        }
+        e => Refusal::broken(&e),
+    })?;
+    let text = match form {
+        Form::Html => html(&pack),
+        Form::Oscal => format!("{:#}\n", oscal(&pack)),
+    };
+    Ok((text, pack.head.as_of))
+}
