@@ -220,7 +220,8 @@ fn an_entry_comes_with_a_proof_that_holds() {
     let said: Value =
         serde_json::from_str(&house.get("/api/v1/evidence/entries/run:1", AUDITOR).body).unwrap();
     let proof = Proof::parse(said["proof"].as_str().unwrap()).unwrap();
-    let proven = proof.check(said["entry"].as_str().unwrap().as_bytes(), &[verifier.clone()]).unwrap();
+    let proven =
+        proof.check(said["entry"].as_str().unwrap().as_bytes(), std::slice::from_ref(&verifier)).unwrap();
     assert_eq!(said["index"], proven.index);
     assert!(proof.check(b"{}", &[verifier]).is_err());
     let events: Value =
