@@ -1,14 +1,13 @@
 //! Looking at what is remembered of a few names: nothing is judged anew for keeps, and nothing is changed.
 
-use std::collections::HashMap;
-
 use memchr::memmem::Finder;
 
 use super::part::Part;
+use super::past::load;
 use super::prepare::{name_token, with_stamp};
 use super::{EngineError, catalogue, exception_line, sorted};
 use crate::judge::reach::home_of_request;
-use crate::judge::{Builder, Estate, Locator, Settings};
+use crate::judge::{Builder, Estate, Settings};
 use crate::model::{Instant, Record, norm, parse_line};
 use crate::store::Store;
 
@@ -28,32 +27,13 @@ pub fn part_of(
     Ok(Part::load_into(Builder::citing_uses(), store, &catalogue, &tokens)?.estate)
 }
 
-/// Everything that is remembered, as an estate: for what no name leads to. Holds all records in memory.
+/// Everything that is remembered, as an estate: for what no name leads to.
 ///
 /// # Errors
 /// As [`part_of`].
 pub fn all_of(store: &dyn Store, now: Instant) -> Result<Estate, EngineError> {
-    let taken_at: HashMap<String, String> =
-        store.sources()?.into_iter().filter_map(|s| Some((s.id, s.taken_at?.to_string()))).collect();
-    let mut lines: Vec<String> = store.accepted(now)?.iter().map(exception_line).collect();
-    store.records_at(None, None, &mut |_, source, line| {
-        let taken_at = taken_at.get(source).map_or("", String::as_str);
-        lines.push(with_stamp(line, taken_at).into_owned());
-    })?;
-    let mut builder = Builder::citing_uses();
-    for (at, line) in (0..).zip(&lines) {
-        let record =
-            parse_line(line.as_bytes()).map_err(|e| EngineError::Broken(format!("a kept record: {e}")))?;
-        builder.add(record, Locator(at), line.as_bytes());
-    }
-    let estate = builder.finish(&mut |places, show| {
-        for place in places {
-            let line = usize::try_from(place.0).ok().and_then(|i| lines.get(i));
-            show(*place, line.map_or(b"", String::as_bytes));
-        }
-        Ok(())
-    });
-    estate.map_err(|e| EngineError::Broken(e.to_string()))
+    let own = store.accepted(now)?.iter().map(exception_line).collect();
+    load(store, None, None, Builder::citing_uses(), own)
 }
 
 /// The names under which the requests of an id are kept (of this source only, where one is given); empty where there is

@@ -196,13 +196,24 @@ pub fn estate_with(
     at: Instant,
     extra: &[String],
 ) -> Result<Estate, EngineError> {
-    let stamps = stamps(store, run)?;
     let accepted = accepted_at(store, at)?;
-    let lines: Vec<String> = accepted.iter().map(exception_line).chain(extra.iter().cloned()).collect();
-    let mut whole = Loading { store, stamps: &stamps, builder: Builder::default(), own: lines, bad: None };
-    whole.add_own();
-    whole.add_kept(run, None)?;
-    whole.finish()
+    let own = accepted.iter().map(exception_line).chain(extra.iter().cloned()).collect();
+    load(store, run, None, Builder::default(), own)
+}
+
+/// An estate of all records, or those of one type, as they were after a run (`None`: as they are), and of these lines.
+pub(super) fn load(
+    store: &dyn Store,
+    run: Option<u64>,
+    of: Option<RecordType>,
+    builder: Builder,
+    own: Vec<String>,
+) -> Result<Estate, EngineError> {
+    let stamps = stamps(store, run)?;
+    let mut loading = Loading { store, stamps: &stamps, builder, own, bad: None };
+    loading.add_own();
+    loading.add_kept(run, of)?;
+    loading.finish()
 }
 
 /// What the sources themselves are judged by, where some were in trouble: people, and one end mark for each such source that
@@ -224,11 +235,7 @@ pub fn troubled_at(
     if own.is_empty() {
         return Ok(None);
     }
-    let stamps = stamps(store, run)?;
-    let mut whole = Loading { store, stamps: &stamps, builder: Builder::default(), own, bad: None };
-    whole.add_own();
-    whole.add_kept(run, Some(RecordType::Identity))?;
-    whole.finish().map(Some)
+    load(store, run, Some(RecordType::Identity), Builder::default(), own).map(Some)
 }
 
 /// The exceptions that people had given by an instant and that had not ended then.
