@@ -8,7 +8,7 @@ use crate::alert::filter::Audience;
 use crate::engine::{Engine, EngineError, Manifest, Order, Pulled, SourceSpec};
 use crate::evidence;
 use crate::model::event::{CHECKPOINT_SCHEMA, Checkpoint, HEARTBEAT_SCHEMA, Heartbeat, State, hashed};
-use crate::model::life::SourceState;
+use crate::model::life::{Condition, SourceState};
 use crate::model::{Duration, Instant};
 use crate::schedule::Board;
 use crate::store::{NewNotice, Retention, Store, StoreError};
@@ -326,14 +326,12 @@ fn beat(
 
 /// Why what a source does not show proves nothing; `None` when it does.
 fn doubt(state: Option<&SourceState>, max_age: Duration, now: Instant) -> Option<String> {
-    if let Some(trouble) = state.and_then(|s| s.trouble.as_ref()) {
-        return Some(trouble.reason());
-    }
-    match state.and_then(|s| Some((s.taken_at?, s.complete))) {
-        None => Some("it was never read".to_owned()),
-        Some((taken_at, _)) if taken_at.plus(max_age) <= now => Some(format!("it was last read {taken_at}")),
-        Some((_, false)) => Some("its last pull was not complete".to_owned()),
-        Some(_) => None,
+    match state.map_or(Condition::NeverRead, |s| s.condition(max_age, now)) {
+        Condition::Troubled(trouble) => Some(trouble.reason()),
+        Condition::NeverRead => Some("it was never read".to_owned()),
+        Condition::Stale(taken_at) => Some(format!("it was last read {taken_at}")),
+        Condition::Incomplete => Some("its last pull was not complete".to_owned()),
+        Condition::Fresh => None,
     }
 }
 

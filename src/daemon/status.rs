@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::SourceSpec;
 use crate::model::event::State;
-use crate::model::life::Trouble;
+use crate::model::life::{Condition, Trouble};
 use crate::model::{Duration, Instant};
 use crate::serve::{FindingCount, GrantCount, Readiness, SinkQueue, SourceState, SourceStatus, Status};
 use crate::store::{Store, StoreError};
@@ -79,14 +79,12 @@ fn collect(
     for spec in sources {
         let state = known.iter().find(|s| s.id == spec.id);
         let taken_at = state.and_then(|s| s.taken_at);
-        let stale = taken_at.is_none_or(|t| t.plus(max_age) <= now);
-        let how = match state.and_then(|s| s.trouble.as_ref()) {
-            Some(Trouble::Held { .. }) => SourceState::Held,
-            Some(Trouble::Failed { .. }) => SourceState::Failed,
-            Some(Trouble::Partial { .. }) => SourceState::Incomplete,
-            None if stale => SourceState::Stale,
-            None if state.is_some_and(|s| !s.complete) => SourceState::Incomplete,
-            None => SourceState::Fresh,
+        let how = match state.map_or(Condition::NeverRead, |s| s.condition(max_age, now)) {
+            Condition::Troubled(Trouble::Held { .. }) => SourceState::Held,
+            Condition::Troubled(Trouble::Failed { .. }) => SourceState::Failed,
+            Condition::Troubled(Trouble::Partial { .. }) | Condition::Incomplete => SourceState::Incomplete,
+            Condition::NeverRead | Condition::Stale(_) => SourceState::Stale,
+            Condition::Fresh => SourceState::Fresh,
         };
         if how != SourceState::Fresh {
             let why = state.and_then(|s| s.trouble.as_ref()).map(|t| format!(": {}", t.reason()));

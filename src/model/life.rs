@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Cause, State};
 use super::finding::{Severity, Standing};
 use super::record::RecordType;
-use super::time::Instant;
+use super::time::{Duration, Instant};
 
 /// A finding in memory: where it is in its life, and what was last said of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,6 +105,35 @@ pub struct SourceState {
     pub trouble: Option<Trouble>,
     /// The number of records up to which, and from which on, somebody has approved a change.
     pub approved: Option<u64>,
+}
+
+/// How far what a source shows, and does not show, can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition<'s> {
+    /// The last try did not give a good snapshot.
+    Troubled(&'s Trouble),
+    /// It never gave one.
+    NeverRead,
+    /// The last one is too old; when it was taken.
+    Stale(Instant),
+    /// The last one was not complete.
+    Incomplete,
+    /// The last one is complete, and not too old.
+    Fresh,
+}
+
+impl SourceState {
+    /// How it is at an instant; `max_age` is how old a snapshot may be.
+    #[must_use]
+    pub fn condition(&self, max_age: Duration, now: Instant) -> Condition<'_> {
+        match (&self.trouble, self.taken_at) {
+            (Some(trouble), _) => Condition::Troubled(trouble),
+            (None, None) => Condition::NeverRead,
+            (None, Some(taken)) if taken.plus(max_age) <= now => Condition::Stale(taken),
+            (None, Some(_)) if !self.complete => Condition::Incomplete,
+            (None, Some(_)) => Condition::Fresh,
+        }
+    }
 }
 
 /// Why the last try of a source did not give a good snapshot.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::extract::rejection::JsonRejection;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -120,6 +121,13 @@ impl From<StoreError> for Refusal {
             }
             e => Self::broken(&e),
         }
+    }
+}
+
+/// A body that is not what was expected; axum says what, in words for whoever sent it.
+impl From<JsonRejection> for Refusal {
+    fn from(e: JsonRejection) -> Self {
+        Self::new(e.status(), e.body_text())
     }
 }
 

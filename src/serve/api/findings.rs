@@ -174,7 +174,7 @@ pub(in crate::serve) async fn accept(
     Path(id): Path<String>,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<Response, Refusal> {
-    let Json(wanted) = wanted.map_err(|e| Refusal::new(e.status(), e.body_text()))?;
+    let Json(wanted) = wanted?;
     act::accept(&site, &caller, id, wanted.until, wanted.reason).await?;
     Ok(json(StatusCode::OK, &Accepted { accepted_until: wanted.until }))
 }

@@ -14,7 +14,7 @@ use super::super::routes::Shared;
 use super::super::sign_in::Caller;
 use super::super::site::Site;
 use crate::model::Instant;
-use crate::model::life::{SourceState, Trouble};
+use crate::model::life::{Condition, SourceState, Trouble};
 
 /// A source, as it stands.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -49,14 +49,14 @@ pub(in crate::serve) async fn stand(site: &Site) -> Result<Vec<Stands>, Refusal>
     let max_age = facts.settings.checks.thresholds.source_max_age;
     let stands = facts.sources.iter().map(|(id, connector)| {
         let s = known.iter().find(|s| s.id == *id).cloned().unwrap_or_default();
-        let SourceState { taken_at, complete, records, sha256, tried_at, trouble, approved, .. } = s;
-        let state = match (&trouble, taken_at) {
-            (Some(trouble), _) => trouble.as_str(),
-            (None, None) => "never read",
-            (None, Some(taken)) if taken.plus(max_age) <= now => "stale",
-            (None, Some(_)) if !complete => "incomplete",
-            (None, Some(_)) => "fresh",
+        let state = match s.condition(max_age, now) {
+            Condition::Troubled(trouble) => trouble.as_str(),
+            Condition::NeverRead => "never read",
+            Condition::Stale(_) => "stale",
+            Condition::Incomplete => "incomplete",
+            Condition::Fresh => "fresh",
         };
+        let SourceState { taken_at, records, sha256, tried_at, trouble, approved, .. } = s;
         let (id, connector) = (id.clone(), connector.clone());
         Stands { id, connector, state, taken_at, records, sha256, tried_at, trouble, approved }
     });
@@ -93,7 +93,7 @@ pub(in crate::serve) async fn approve(
     Path(id): Path<String>,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<Response, Refusal> {
-    let Json(wanted) = wanted.map_err(|e| Refusal::new(e.status(), e.body_text()))?;
+    let Json(wanted) = wanted?;
     act::approve(&site, &caller, id, wanted.run).await?;
     Ok(json(StatusCode::OK, &Approved { approved: wanted.run }))
 }
