@@ -191,13 +191,31 @@ impl Controls {
         })
     }
 
-    /// These frameworks, and no others: as [`Controls::frameworks`] gave them once.
-    #[must_use]
-    pub fn of_frameworks(frameworks: Vec<Framework>) -> Self {
+    fn of_frameworks(frameworks: Vec<Framework>) -> Self {
         let frameworks = frameworks.into_iter().map(|f| (f.framework.clone(), f)).collect();
         let mut all = Self { frameworks, by_check: HashMap::new() };
         all.index();
         all
+    }
+
+    /// The frameworks as JSON, to be kept: [`Controls::of_json`] reads them.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self.frameworks().collect::<Vec<_>>()).unwrap_or_default()
+    }
+
+    /// The frameworks that were kept as JSON; none where that is `null`.
+    ///
+    /// # Errors
+    /// When it is not what [`Controls::to_json`] writes.
+    pub fn of_json(kept: &serde_json::Value) -> serde_json::Result<Self> {
+        Option::<Vec<Framework>>::deserialize(kept).map(|all| Self::of_frameworks(all.unwrap_or_default()))
+    }
+
+    /// A framework by its id.
+    #[must_use]
+    pub fn framework(&self, id: &str) -> Option<&Framework> {
+        self.frameworks.get(id)
     }
 
     /// Every framework, by id.

@@ -1,7 +1,7 @@
 //! A past estate judged again: its findings and verdicts, one after another.
 
 use super::gather::AuditError;
-use crate::controls::{Controls, Framework};
+use crate::controls::Controls;
 use crate::engine::{EngineError, SourceAt, Terms, estate_with, troubled_at};
 use crate::judge::{Settings, World, judge, judge_part};
 use crate::model::Instant;
@@ -36,12 +36,8 @@ pub(super) trait Take {
 
 /// The framework references of some terms.
 pub(super) fn controls_of(terms: &Terms) -> Result<Controls, EngineError> {
-    let frameworks: Vec<Framework> = match &terms.frameworks {
-        serde_json::Value::Null => vec![],
-        given => serde_json::from_value(given.clone())
-            .map_err(|e| EngineError::Broken(format!("the framework references of a run: {e}")))?,
-    };
-    Ok(Controls::of_frameworks(frameworks))
+    Controls::of_json(&terms.frameworks)
+        .map_err(|e| EngineError::Broken(format!("the framework references of a run: {e}")))
 }
 
 impl Known<'_> {

@@ -60,7 +60,7 @@ pub(super) fn today(config: &Config) -> Result<Terms, Stop> {
     Ok(Terms {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: config.settings(),
-        frameworks: serde_json::to_value(controls.frameworks().collect::<Vec<_>>())?,
+        frameworks: controls.to_json(),
     })
 }
 

@@ -80,7 +80,7 @@ impl Setup {
         }
         let rules = Rules {
             settings: config.settings(),
-            frameworks: serde_json::to_value(controls.frameworks().collect::<Vec<_>>()).unwrap_or_default(),
+            frameworks: controls.to_json(),
             controls: Box::new(controls),
             life: config.life(),
             guard: config.guard,

@@ -165,7 +165,7 @@ fn facts(config: &Config, core: &Core) -> Facts {
         sources: config.source.iter().map(|s| (s.id.clone(), s.connector.clone())).collect(),
         settings: rules.settings.clone(),
         max_exception: rules.life.max_exception,
-        frameworks: rules.frameworks.clone(),
+        controls: Controls::of_json(&rules.frameworks).unwrap_or_default(),
     }
 }
 

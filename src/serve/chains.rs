@@ -3,7 +3,6 @@
 
 use super::answer::Refusal;
 use super::site::Site;
-use crate::controls::Controls;
 use crate::engine::{EngineError, part_of, requests_called};
 use crate::judge::{ChainQuestion, Found, World, judge};
 use crate::model::chain::Chain;
@@ -38,11 +37,9 @@ pub(super) async fn look<T: Send + 'static>(
         names.extend(requests_called(store, &question.requests()).map_err(broken)?);
         let estate = part_of(store, &facts.settings, now, &names).map_err(broken)?;
         let world = World::with_threads(estate, &facts.settings, 1);
-        let frameworks = serde_json::from_value(facts.frameworks.clone()).unwrap_or_default();
-        let controls = Controls::of_frameworks(frameworks);
         let judgement = judge(&world, &facts.settings, now, 1, &|_| {});
         Ok::<_, Refusal>(match judgement.find(&question, SEVERAL) {
-            Found::One(target) => match judgement.chain(&target, &controls) {
+            Found::One(target) => match judgement.chain(&target, &facts.controls) {
                 Some(chain) => Looked::Chain(form(&chain)),
                 None => Looked::Nothing(vec![]),
             },

@@ -13,6 +13,7 @@ use super::decisions::{Decisions, keep};
 use super::shelf::Shelf;
 use super::sign_in::{Attempts, Provider, Sessions, Tokens};
 use super::{Oidc, Serve, ServeError, Status};
+use crate::controls::Controls;
 use crate::judge::Settings;
 use crate::model::{Duration, Instant};
 use crate::store::Store;
@@ -26,8 +27,8 @@ pub struct Facts {
     pub settings: Settings,
     /// How far ahead an exception may end.
     pub max_exception: Duration,
-    /// The controls of all frameworks, as `counterfoil checks` lists them.
-    pub frameworks: serde_json::Value,
+    /// The controls of all frameworks.
+    pub controls: Controls,
 }
 
 /// What all answers share.

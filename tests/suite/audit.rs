@@ -29,7 +29,7 @@ const DAY: Duration = Duration::days(1);
 fn all_rules() -> Rules {
     let names: Vec<&str> = checks::all().map(|c| c.name).collect();
     let controls = Controls::embedded(&names).unwrap();
-    let frameworks = serde_json::to_value(controls.frameworks().collect::<Vec<_>>()).unwrap();
+    let frameworks = controls.to_json();
     let mut all = Rules { frameworks, controls: Box::new(controls), ..unguarded(&names) };
     // What is read once a day is not old the next.
     all.settings.checks.thresholds.source_max_age = Duration::days(3);

@@ -125,7 +125,7 @@ fn today(site: &Site) -> Terms {
     Terms {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: facts.settings.clone(),
-        frameworks: facts.frameworks.clone(),
+        frameworks: facts.controls.to_json(),
     }
 }
 

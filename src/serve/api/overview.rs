@@ -6,11 +6,12 @@ use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::response::Response;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::super::answer::{Refusal, json};
 use super::super::routes::Shared;
 use super::sources::stand;
+use crate::engine::Manifest;
 use crate::model::Instant;
 use crate::model::finding::Outcome;
 use crate::store::StoreError;
@@ -49,17 +50,8 @@ struct Run {
     #[schemars(with = "String")]
     at: Instant,
     /// How many grants were justified, unjustified and unknown after it.
-    grants: BTreeMap<String, u64>,
+    grants: BTreeMap<Outcome, u64>,
     /// What happened to findings: created, updated, closed.
-    events: BTreeMap<String, u64>,
-}
-
-/// What is read of a manifest.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Manifest {
-    judged: bool,
-    outcomes: BTreeMap<String, u64>,
     events: BTreeMap<String, u64>,
 }
 
@@ -91,7 +83,7 @@ pub(in crate::serve) async fn overview(Given(site): Shared) -> Result<Response, 
     }
     let trend = runs.into_iter().rev().filter_map(|run| {
         let manifest: Manifest = serde_json::from_str(run.manifest.as_deref()?).ok()?;
-        let Manifest { judged, outcomes, events } = manifest;
+        let Manifest { judged, outcomes, events, .. } = manifest;
         judged.then_some(Run { run: run.id, at: run.started_at, grants: outcomes, events })
     });
     let trend = trend.collect();

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use axum::Extension;
 use axum::extract::{Path, State as Given};
 use axum::response::Response;
-use serde_json::Value;
 
 use super::super::answer::Refusal;
 use super::super::routes::Shared;
@@ -16,6 +15,7 @@ use super::findings::part;
 use super::frame::page;
 use super::html::{Elsewhere, Html, put};
 use super::markdown;
+use crate::controls::{Control, Framework};
 use crate::judge::checks;
 use crate::model::event::State;
 use crate::store::{GroupBy, GroupCount, Page, Which};
@@ -23,29 +23,15 @@ use crate::store::{GroupBy, GroupCount, Page, Which};
 /// How many findings the page of a check shows.
 const ROWS: u32 = 10;
 
-/// The frameworks, each as `counterfoil checks` lists it.
-fn frameworks(facts: &Facts) -> &[Value] {
-    facts.frameworks.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text<'v>(of: &'v Value, name: &str) -> &'v str {
-    of.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn list_of<'v>(of: &'v Value, name: &str) -> &'v [Value] {
-    of.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
 /// What a framework is called; its id where it is not known.
 pub(super) fn framework<'v>(facts: &'v Facts, id: &'v str) -> &'v str {
-    let known = frameworks(facts).iter().find(|f| text(f, "framework") == id);
-    known.map_or(id, |f| text(f, "title"))
+    facts.controls.framework(id).map_or(id, |f| &f.title)
 }
 
 /// What a control says.
 pub(super) fn control<'v>(facts: &'v Facts, of: &str, id: &str) -> Option<&'v str> {
-    let framework = frameworks(facts).iter().find(|f| text(f, "framework") == of)?;
-    list_of(framework, "controls").iter().find(|c| text(c, "id") == id).map(|c| text(c, "title"))
+    let framework = facts.controls.framework(of)?;
+    framework.controls.iter().find(|c| c.id == id).map(|c| c.title.as_str())
 }
 
 pub(in crate::serve) async fn list(
@@ -110,22 +96,16 @@ pub(in crate::serve) async fn one(
 
 fn controls(facts: &Facts, check: &str, p: &mut Html) {
     p.raw("<section class=\"card\"><h2>Controls it speaks to</h2>\n");
-    let mut any = false;
-    for f in frameworks(facts) {
-        let mine = list_of(f, "controls").iter();
-        let mine = mine.filter(|c| list_of(c, "checks").iter().any(|name| name.as_str() == Some(check)));
-        let mine: Vec<&Value> = mine.collect();
-        if mine.is_empty() {
-            continue;
-        }
-        any = true;
-        put!(p; "<h3>" (Elsewhere(Some(text(f, "source")), text(f, "title"))) "</h3>\n<dl class=\"facts\">");
-        for c in mine {
-            put!(p; "<dt>" (text(c, "id")) "</dt><dd>" (text(c, "title")) "</dd>");
+    let all: Vec<(&Framework, &Control)> = facts.controls.of(check).collect();
+    for mine in all.chunk_by(|(a, _), (b, _)| a.framework == b.framework) {
+        let Some((f, _)) = mine.first() else { continue };
+        put!(p; "<h3>" (Elsewhere(Some(&f.source), &f.title)) "</h3>\n<dl class=\"facts\">");
+        for (_, c) in mine {
+            put!(p; "<dt>" (&c.id) "</dt><dd>" (&c.title) "</dd>");
         }
         p.raw("</dl>\n");
     }
-    if !any {
+    if all.is_empty() {
         p.raw("<p class=\"empty\">No control of a framework that is configured.</p>\n");
     }
     p.raw("</section>\n");
