@@ -78,9 +78,9 @@ pub(super) fn find(db: &Connection, which: &Which, page: &Page) -> Result<Found>
     values.extend([i64::from(page.limit).into(), number(page.offset).into()]);
     // What is long of a finding is read for those of the page alone.
     let columns = findings::COLUMNS;
+    let order = format!("ORDER BY {column} {direction}, row");
     let sql = format!(
-        "SELECT {columns} FROM finding JOIN (SELECT row AS place, row_number() OVER (ORDER BY {column} {direction}, row) AS rank
-            FROM finding WHERE {sql} ORDER BY {column} {direction}, row LIMIT ? OFFSET ?) ON row = place ORDER BY rank"
+        "SELECT {columns} FROM finding WHERE row IN (SELECT row FROM finding WHERE {sql} {order} LIMIT ? OFFSET ?) {order}"
     );
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(&values))?;

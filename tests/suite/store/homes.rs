@@ -1,6 +1,6 @@
 //! Runs the tests on every home.
 
-use super::{File, history, keeping, lives, notices, outbox, pulls, shared};
+use super::{File, history, keeping, lives, looking, notices, outbox, pulls, shared};
 
 /// One test for each, on a home of its own.
 macro_rules! on {
@@ -46,6 +46,8 @@ macro_rules! everywhere {
                 lives_are_found_by_home_state_and_absence
                 what_is_due_is_marked
                 an_exception_is_remembered_until_it_ends;
+            looking:
+                what_is_looked_for_is_what_going_through_all_would_find;
             outbox:
                 of_a_finding_the_first_word_goes_first
                 a_group_is_sealed_when_the_run_ends

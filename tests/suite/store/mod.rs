@@ -5,6 +5,7 @@ mod history;
 mod homes;
 mod keeping;
 mod lives;
+mod looking;
 mod notices;
 mod outbox;
 mod pulls;
