@@ -6,7 +6,7 @@ use super::page::{Cell, Page, short};
 use super::parts::{others, period, section};
 use super::plot::{Bars, Layer, OverTime};
 use crate::audit::lives::Change;
-use crate::audit::pack::{AGES, Assessed, BySeverity, ExceptionLine, Framework, Listed, Pack, Top};
+use crate::audit::pack::{AGES, Assessed, BySeverity, ExceptionLine, Framework, Listed, Named, Pack, Top};
 use crate::model::event::State;
 use crate::model::finding::{Finding, Severity};
 use crate::report::text::grouped;
@@ -24,13 +24,18 @@ fn bars(title: &str, top: Vec<(String, BySeverity)>) -> Bars<'_> {
         None => "There are no open findings.".to_owned(),
     };
     let bars = top.into_iter().map(|(name, n)| (name, severities(&n))).collect();
-    Bars { title, said, layers: &SEVERITIES, bars }
+    Bars { title, said, layers: &SEVERITIES, bars, rest: None }
 }
 
-fn named(top: &Top<BySeverity>, nobody: &str) -> Vec<(String, BySeverity)> {
-    let rest = others(top);
-    let all = top.listed.iter().chain(&rest);
-    all.map(|n| (n.name.clone().unwrap_or_else(|| nobody.to_owned()), n.count)).collect()
+/// Bars of the largest; the others have none, and stand in the table.
+fn largest<'t>(title: &'t str, top: &Top<BySeverity>, nobody: &str) -> Bars<'t> {
+    let named = |n: &Named<BySeverity>| (n.name.clone().unwrap_or_else(|| nobody.to_owned()), n.count);
+    let mut bars = bars(title, top.listed.iter().map(named).collect());
+    bars.rest = others(top).map(|n| (n.name.unwrap_or_default(), severities(&n.count)));
+    if let Some((name, n)) = &bars.rest {
+        bars.said += &format!(" {name} have {} together.", grouped(n.iter().sum()));
+    }
+    bars
 }
 
 pub(super) fn findings(page: &mut Page, pack: &Pack) {
@@ -73,9 +78,8 @@ pub(super) fn findings(page: &mut Page, pack: &Pack) {
     let mut by_age = bars("Age of what is open", ages);
     by_age.said = "How long the open findings have been open.".to_owned();
     by_age.draw(page, "Open for");
-    bars("Open findings by system", named(&f.by_system, "about no grant")).draw(page, "System");
-    bars("Open findings by who answers first", named(&f.by_person, "nobody holds the office"))
-        .draw(page, "Who");
+    largest("Open findings by system", &f.by_system, "about no grant").draw(page, "System");
+    largest("Open findings by who answers first", &f.by_person, "nobody holds the office").draw(page, "Who");
     page.raw("</div>\n").h3("By check");
     page.table(&["Check", "#Open", "#Critical", "#High", "#Medium", "#Low"]);
     for n in &f.by_check {

@@ -7,7 +7,7 @@ use crate::report::text::{fit, grouped, shown};
 
 const WIDTH: u64 = 560;
 const HEIGHT: u64 = 200;
-const LEFT: u64 = 48;
+const LEFT: u64 = 72;
 const RIGHT: u64 = 8;
 const TOP: u64 = 8;
 const BOTTOM: u64 = 24;
@@ -32,6 +32,8 @@ pub(super) struct Bars<'a> {
     pub(super) said: String,
     pub(super) layers: &'a [Layer],
     pub(super) bars: Vec<(String, Vec<u64>)>,
+    /// What has no bar, because it would dwarf the others: it stands in the table alone.
+    pub(super) rest: Option<(String, Vec<u64>)>,
 }
 
 fn begin(page: &mut Page, title: &str, said: &str, layers: &[Layer], height: u64) {
@@ -60,6 +62,10 @@ fn numbers(page: &mut Page, first: &str, layers: &[Layer]) {
 impl OverTime<'_> {
     pub(super) fn draw(&self, page: &mut Page) {
         use super::page::Cell;
+        if self.points.is_empty() {
+            page.h3(self.title).aside(&self.said);
+            return;
+        }
         begin(page, self.title, &self.said, self.layers, HEIGHT);
         self.areas(page);
         numbers(page, "As of", self.layers);
@@ -151,7 +157,7 @@ impl Bars<'_> {
             page.raw(&format!("<text class=\"v\" x=\"{}\" y=\"{base}\">{all}</text>\n", tenth(from + 60)));
         }
         numbers(page, first, self.layers);
-        for (name, counts) in &self.bars {
+        for (name, counts) in self.bars.iter().chain(&self.rest) {
             let mut cells = vec![Cell::Text(name)];
             cells.extend(counts.iter().map(|n| Cell::Number(*n)));
             page.row(&cells);
