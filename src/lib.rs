@@ -93,7 +93,7 @@
 //! | `net` | `model`, `report`, `secret` | files, network, async |
 //! | `sink` | `model`, `report`, `secret`, `alert`, `net` | files, terminal, network, async |
 //! | `engine` | `model`, `judge`, `alert`, `store` | nothing |
-//! | `audit` | `model`, `judge`, `alert`, `report`, `engine`, `store`, `controls` | nothing |
+//! | `audit` | `model`, `evidence`, `judge`, `alert`, `report`, `engine`, `store`, `controls` | nothing |
 //! | `controls` | `model`, `judge` | files |
 //! | `lock` | nothing | files, processes |
 //! | `turns` | nothing | nothing |

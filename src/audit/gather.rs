@@ -11,11 +11,12 @@ use super::population::{Source, Status, population};
 use super::tally::{Findings, Grants};
 use crate::alert::freeze::Doubt;
 use crate::engine::{EngineError, Past, Terms, accepted_at, each_manifest, known_since, sources_at};
+use crate::evidence::{Checkpoint, TreeHead, base64};
 use crate::model::event::State;
 use crate::model::finding::{Finding, Verdict};
 use crate::model::record::Kind;
 use crate::model::{Duration, Instant};
-use crate::store::{Accepted, Store};
+use crate::store::{Accepted, Store, StoreError};
 
 /// How far back the changes go that are told where nobody says.
 const PERIOD: Duration = Duration::days(90);
@@ -146,7 +147,7 @@ pub fn gather(store: &dyn Store, asked: &Asked, rows: &mut dyn Rows) -> Result<P
             judged_by: past.terms.as_ref().map(|t| t.version.clone()),
             version: env!("CARGO_PKG_VERSION"),
             cautions: cautions(&past, &population),
-            checkpoint: None,
+            checkpoint: checkpoint(store, at)?,
         },
         population,
         coverage,
@@ -160,6 +161,14 @@ pub fn gather(store: &dyn Store, asked: &Asked, rows: &mut dyn Rows) -> Result<P
         revocations: lives.revocations,
         list,
     })
+}
+
+/// How far the evidence log went at an instant, by the last checkpoint: whoever has it can hold the log against it.
+fn checkpoint(store: &dyn Store, at: Instant) -> Result<Option<String>, EngineError> {
+    let Some(note) = store.checkpoint_at(at)? else { return Ok(None) };
+    let broken = |e| StoreError::Broken(format!("a checkpoint of the evidence log: {e}"));
+    let TreeHead { origin, size, root } = Checkpoint::parse(&note).map_err(broken)?.head;
+    Ok(Some(format!("{origin} {size} {}", base64(&root))))
 }
 
 /// The name under which terms are kept: a hash of them.

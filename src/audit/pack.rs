@@ -68,7 +68,8 @@ pub struct Head {
     pub version: &'static str,
     /// What there is to be careful about, each a sentence.
     pub cautions: Vec<String>,
-    /// The checkpoint of the evidence log, where there is one.
+    /// The last checkpoint of the evidence log that was made by then: its origin, how many entries it covers, and their root
+    /// in base64.
     pub checkpoint: Option<String>,
 }
 

@@ -153,7 +153,7 @@ fn key(record: &Record<'_>, kind: RecordType, body: &str) -> Hash {
         Record::Workflow(r) => of(&[&r.id]),
         Record::Policy(r) => of(&[&r.id]),
         Record::Entitlement(r) => of(&[&r.system, &r.id]),
-        Record::Request(r) => of(&[&r.source, &r.id]),
+        Record::Request(r) => request_key(&r.source, &r.id),
         Record::Grant(g) => {
             let path: Vec<_> = g.path.iter().map(|s| (s.system.as_deref(), &*s.entitlement)).collect();
             grant_key(&g.system, &g.account, &g.entitlement, g.scope.as_deref(), &path)
@@ -164,6 +164,11 @@ fn key(record: &Record<'_>, kind: RecordType, body: &str) -> Hash {
         | Record::Exception(_)
         | Record::Snapshot(_) => of(&[body]),
     }
+}
+
+/// The key of a request.
+pub(super) fn request_key(source: &str, id: &str) -> Hash {
+    hash([RecordType::Request.as_str(), source, id].map(str::as_bytes))
 }
 
 /// The key of a grant, from what tells it apart from all others.

@@ -374,6 +374,8 @@ pub trait Store: Send {
     fn twins(&self, show: &mut dyn FnMut(i64, Hash)) -> Result<()>;
     /// Shows records by their numbers: number, source, and line.
     fn numbered(&self, rows: &[i64], show: &mut dyn FnMut(i64, &str, &str)) -> Result<()>;
+    /// Shows the records that are told apart by a key, one for each source that has it: the record's number, source, and line.
+    fn keyed(&self, key: Hash, show: &mut dyn FnMut(i64, &str, &str)) -> Result<()>;
     /// The systems on which grants are held.
     fn systems_held(&self) -> Result<Vec<String>>;
     /// Whether there is any record of a type.
@@ -459,6 +461,8 @@ pub trait Store: Send {
     fn decide(&mut self, state: &SourceState, action: &Action) -> Result<()>;
     /// The last checkpoint: its note.
     fn last_checkpoint(&self) -> Result<Option<String>>;
+    /// The last checkpoint that was made by an instant: its note.
+    fn checkpoint_at(&self, at: Instant) -> Result<Option<String>>;
     /// An entry with its proof; `None` where there is no such entry, its text was forgotten, or no checkpoint covers it yet.
     fn entry(&self, which: &EntryOf) -> Result<Option<Shown>>;
     /// Makes a checkpoint and tells it, where the log grew since the last one; of how many entries.

@@ -12,6 +12,7 @@ use counterfoil::audit::{
 };
 use counterfoil::controls::Controls;
 use counterfoil::engine::{Rules, Terms};
+use counterfoil::evidence::seal;
 use counterfoil::judge::checks;
 use counterfoil::model::event::State;
 use counterfoil::model::{Duration, Instant};
@@ -109,9 +110,15 @@ fn history() -> (Bench, Vec<Instant>) {
         }
         past.push(bench.now);
         bench.pull();
+        checkpoint(&mut bench);
         bench.now = bench.now.plus(DAY);
     }
     (bench, past)
+}
+
+fn checkpoint(bench: &mut Bench) {
+    let unsigned = |size, root| Ok((seal(size, root, None).unwrap().1, vec![]));
+    bench.engine.store().checkpoint(bench.now, &mut { unsigned }).unwrap();
 }
 
 fn open_of(bench: &mut Bench, check: &str) -> Vec<String> {
@@ -135,6 +142,7 @@ fn an_instant_gives_the_same_bytes_whatever_happens_later() {
         bench.held.get_mut(source).unwrap().clear();
     }
     bench.pull();
+    checkpoint(&mut bench);
     bench.now = bench.now.plus(DAY);
     bench.specs.retain(|s| s.id != "tickets");
     bench.run(&["iam"]);
@@ -154,6 +162,25 @@ fn an_instant_gives_the_same_bytes_whatever_happens_later() {
         refused.to_string().contains(&format!("the first instant that it knows is {}", past[2])),
         "{refused}"
     );
+}
+
+/// Whoever has the checkpoint that a pack names, from a receiver, can hold the log against the pack.
+#[test]
+fn a_pack_names_the_last_checkpoint_that_was_made_by_then() {
+    let (mut bench, past) = history();
+    let store = bench.engine.store();
+    let mut named = vec![];
+    for at in &past {
+        let pack = gather(store, &asked(Some(at.plus(Duration::hours(1)))), &mut ()).unwrap();
+        let named_here = pack.head.checkpoint.clone().unwrap();
+        assert!(html(&pack).contains(&named_here.replace('+', "&#43;")) || html(&pack).contains(&named_here));
+        assert!(oscal(&pack).to_string().contains(&named_here));
+        named.push(named_here);
+    }
+    let last = store.last_checkpoint().unwrap().unwrap();
+    assert_eq!(named.last().unwrap().replace(' ', "\n") + "\n", last);
+    let sizes: Vec<u64> = named.iter().map(|n| n.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+    assert!(sizes.is_sorted_by(|a, b| a < b), "{sizes:?}");
 }
 
 /// Forgetting leaves what a later instant rests on, also where that is the last word of a source that has long been silent.

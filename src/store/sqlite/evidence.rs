@@ -221,6 +221,12 @@ pub(super) fn checkpoint(tx: &Transaction<'_>, now: Instant, seal: &mut Seal<'_>
     Ok(Some(tree.size()))
 }
 
+/// The last checkpoint that was made by an instant.
+pub(super) fn checkpoint_at(db: &Connection, at: Instant) -> Result<Option<String>> {
+    let sql = "SELECT note FROM checkpoint WHERE at <= ?1 ORDER BY size DESC LIMIT 1";
+    Ok(db.prepare_cached(sql)?.query_row([ms(at)], |row| row.get(0)).optional()?)
+}
+
 /// The evidence log at one moment, whatever is written meanwhile.
 #[derive(Debug)]
 pub struct Evidence<'s> {

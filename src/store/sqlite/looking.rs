@@ -76,6 +76,10 @@ pub(super) fn find(db: &Connection, which: &Which, page: &Page) -> Result<Found>
     };
     let direction = if page.descending { "DESC" } else { "ASC" };
     values.extend([i64::from(page.limit).into(), number(page.offset).into()]);
+    let mut lives = vec![];
+    if page.limit == 0 {
+        return Ok(Found { total: count(total), lives });
+    }
     // What is long of a finding is read for those of the page alone.
     let columns = findings::COLUMNS;
     let order = format!("ORDER BY {column} {direction}, row");
@@ -84,7 +88,6 @@ pub(super) fn find(db: &Connection, which: &Which, page: &Page) -> Result<Found>
     );
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(&values))?;
-    let mut lives = vec![];
     while let Some(row) = rows.next()? {
         lives.push(findings::read(row)?);
     }

@@ -240,6 +240,10 @@ impl Store for Sqlite {
         reading::numbered(&self.db, rows, show)
     }
 
+    fn keyed(&self, key: Hash, show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
+        reading::keyed(&self.db, key, show)
+    }
+
     fn systems_held(&self) -> Result<Vec<String>> {
         reading::systems_held(&self.db)
     }
@@ -389,6 +393,10 @@ impl Store for Sqlite {
 
     fn last_checkpoint(&self) -> Result<Option<String>> {
         Ok(self.evidence()?.last_checkpoint()?.map(|kept| kept.note))
+    }
+
+    fn checkpoint_at(&self, at: Instant) -> Result<Option<String>> {
+        evidence::checkpoint_at(&self.db, at)
     }
 
     fn entry(&self, which: &EntryOf) -> Result<Option<Shown>> {

@@ -59,6 +59,18 @@ pub(super) fn numbered(db: &Connection, rows: &[i64], show: &mut dyn FnMut(i64, 
     Ok(())
 }
 
+pub(super) fn keyed(db: &Connection, key: Hash, show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
+    // In this order: there are few sources, and each is asked in the index.
+    let sql = "SELECT r.id, s.name, r.body FROM source s
+        CROSS JOIN record r ON r.source = s.id AND r.key = ?1 AND r.until_run IS NULL ORDER BY r.id";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query([key])?;
+    while let Some(row) = rows.next()? {
+        show(row.get(0)?, text(row, 1)?, text(row, 2)?);
+    }
+    Ok(())
+}
+
 pub(super) fn systems_held(db: &Connection) -> Result<Vec<String>> {
     let mut statement = db.prepare_cached("SELECT DISTINCT system FROM system_held ORDER BY system")?;
     let rows = statement.query_map([], |row| row.get(0))?;

@@ -1,6 +1,6 @@
 //! What is loaded from the store to explain one thing gives the chain that everything would give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
 use counterfoil::alert::{guard, life};
@@ -73,11 +73,28 @@ fn the_chain_from_a_part_is_the_chain_from_everything() {
                 whole.entry((false, id)).or_default().push(text);
             }
         });
+        let requests_of = records.iter().filter(|r| r["type"] == "request");
+        let sources: BTreeSet<String> =
+            requests_of.filter_map(|r| r["source"].as_str()).map(str::to_owned).collect();
         for ((is_grant, name), expected) in whole {
             let names = if is_grant {
                 vec![name.clone()]
             } else {
-                requests_called(engine.store(), &[(None, name.clone())]).unwrap()
+                let names = requests_called(engine.store(), &[(None, name.clone())]).unwrap();
+                // The same with the source, as a link names it; and in other capitals, which no key is of.
+                let mut by_source = vec![];
+                for source in &sources {
+                    let mut one = |id: &str| {
+                        requests_called(engine.store(), &[(Some(source.clone()), id.to_owned())]).unwrap()
+                    };
+                    let found = one(&name);
+                    assert_eq!(one(&name.to_uppercase()), one(&name.to_lowercase()), "seed {seed}, {name}");
+                    by_source.extend(found);
+                }
+                by_source.sort_unstable();
+                by_source.dedup();
+                assert_eq!(by_source, names, "seed {seed}, {name}");
+                names
             };
             let part = part_of(engine.store(), &settings, at, &names).unwrap();
             let world = World::new(part, &settings);
