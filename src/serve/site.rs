@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
 use super::decisions::{Decisions, keep};
+use super::pages::Kept;
 use super::shelf::Shelf;
 use super::sign_in::{Attempts, Provider, Sessions, Tokens};
 use super::{Oidc, Serve, ServeError, Status};
@@ -36,6 +37,7 @@ pub struct Site {
     pub(super) status: Arc<Status>,
     pub(super) shelf: Shelf,
     pub(super) sessions: Sessions,
+    pub(super) overview: Kept,
     pub(super) attempts: Attempts,
     provider: RwLock<Option<Arc<Provider>>>,
     tokens: RwLock<Arc<Tokens>>,
@@ -80,6 +82,7 @@ impl Site {
             status,
             shelf: Shelf::new(stores),
             sessions: Sessions::default(),
+            overview: Kept::default(),
             attempts: Attempts::default(),
             provider: RwLock::new(provider),
             tokens: RwLock::new(Arc::new(tokens)),

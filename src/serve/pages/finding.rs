@@ -292,7 +292,7 @@ fn controls(f: &Finding<'_>, facts: &Facts, p: &mut Html) {
            <th scope=\"col\">What it asks</th><th scope=\"col\">Framework</th></tr></thead><tbody>\n");
     for c in &f.controls {
         let title = super::checks::control(facts, &c.framework, &c.id).filter(|_| known);
-        put!(p; "<tr><th scope=\"row\">" (Name(&c.id)) "</th><td>" (title) "</td><td class=\"soft\">"
+        put!(p; "<tr><th scope=\"row\" class=\"short\">" (Name(&c.id)) "</th><td>" (title) "</td><td class=\"soft\">"
             (super::checks::framework(facts, &c.framework)) "</td></tr>\n");
     }
     p.raw("</tbody></table></section>\n");

@@ -28,6 +28,7 @@ mod sources;
 mod trend;
 
 pub(super) use frame::told;
+pub(super) use overview::Kept;
 
 use std::sync::Arc;
 

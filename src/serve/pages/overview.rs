@@ -2,6 +2,8 @@
 //! can be trusted.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration as Span, Instant as Tick};
 
 use axum::Extension;
 use axum::extract::State as Given;
@@ -11,6 +13,7 @@ use super::super::answer::Refusal;
 use super::super::api::sources::{Stands, stand};
 use super::super::routes::Shared;
 use super::super::sign_in::Caller;
+use super::super::site::Site;
 use super::bits::{self, Bar, Tally, share};
 use super::frame::page;
 use super::html::{Ago, Html, Name, put, span};
@@ -27,8 +30,9 @@ const FEW: u32 = 5;
 /// How many systems are listed.
 const SYSTEMS: usize = 12;
 
-/// All that the page shows of the store.
-struct Seen {
+/// All that the page shows of the store. Between two runs nothing of it changes, and so it is kept with the last that ended.
+#[derive(Debug)]
+pub(in crate::serve) struct Seen {
     standings: Vec<(String, Standing, u64)>,
     severities: BTreeMap<Severity, u64>,
     worst: [Vec<GroupCount>; 3],
@@ -36,30 +40,88 @@ struct Seen {
     runs: Vec<RunRow>,
 }
 
-fn look(store: &mut dyn Store) -> Result<Seen, StoreError> {
-    let open = Which { states: vec![State::Open], ..Which::default() };
+/// What was last seen, and when it has to be looked for again.
+#[derive(Debug)]
+pub(in crate::serve) struct Last {
+    /// The last run that had ended.
+    after: Option<(u64, Instant)>,
+    /// Whether another was under way; then what was seen is half of before it and half of after, and soon is something else.
+    midway: bool,
+    at: Tick,
+    seen: Arc<Seen>,
+}
+
+/// See [`Last`].
+pub(in crate::serve) type Kept = Mutex<Option<Last>>;
+
+/// For how long what was seen during a run is shown: whoever looks again and again should not keep the run waiting.
+const MIDWAY: Span = Span::from_secs(5);
+
+impl Last {
+    fn holds(&self, runs: &Runs) -> bool {
+        self.after == runs.after && (!self.midway || runs.midway && self.at.elapsed() < MIDWAY)
+    }
+}
+
+/// How far the runs are.
+#[derive(Debug, PartialEq, Eq)]
+struct Runs {
+    after: Option<(u64, Instant)>,
+    midway: bool,
+}
+
+impl Runs {
+    fn of(rows: &[RunRow]) -> Self {
+        Self {
+            after: rows.iter().find_map(|run| Some((run.id, run.ended_at?))),
+            midway: rows.first().is_some_and(|run| run.ended_at.is_none()),
+        }
+    }
+}
+
+fn open() -> Which {
+    Which { states: vec![State::Open], ..Which::default() }
+}
+
+fn look(store: &mut dyn Store, runs: Vec<RunRow>) -> Result<Seen, StoreError> {
     let mut severities = BTreeMap::new();
     for severity in Severity::ALL {
-        let which = Which { severities: vec![severity], ..open.clone() };
+        let which = Which { severities: vec![severity], ..open() };
         severities.insert(severity, store.find(&which, &Page::default())?.total);
     }
-    let by = |by| store.group(&open, by, FEW);
-    let worst = [by(GroupBy::Request)?, by(GroupBy::Owner)?, by(GroupBy::System)?];
     let page = Page { order: OrderBy::FirstSeen, descending: false, offset: 0, limit: FEW };
-    Ok(Seen {
-        standings: store.standings()?,
-        severities,
-        worst,
-        oldest: store.find(&open, &page)?,
-        runs: store.runs(RUNS)?,
-    })
+    let (standings, oldest) = (store.standings()?, store.find(&open(), &page)?);
+    Ok(Seen { standings, severities, worst: Default::default(), oldest, runs })
+}
+
+/// What the store holds now; or what it held after the last run, where none has ended since.
+async fn seen(site: &Site) -> Result<Arc<Seen>, Refusal> {
+    let rows = site.shelf.with(|store| store.runs(RUNS)).await?;
+    let before = Runs::of(&rows);
+    let kept = || site.overview.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(last) = kept().as_ref().filter(|last| last.holds(&before)) {
+        return Ok(Arc::clone(&last.seen));
+    }
+    // Counting takes the longest; it is done side by side.
+    let worst = |by| site.shelf.with(move |store| store.group(&open(), by, FEW));
+    let (requests, owners, systems, seen) = tokio::join!(
+        worst(GroupBy::Request),
+        worst(GroupBy::Owner),
+        worst(GroupBy::System),
+        site.shelf.with(move |store| look(store, rows))
+    );
+    let seen = Arc::new(Seen { worst: [requests?, owners?, systems?], ..seen? });
+    let now = Runs::of(&site.shelf.with(|store| store.runs(2)).await?);
+    let midway = before.midway || now != before;
+    *kept() = Some(Last { after: before.after, midway, at: Tick::now(), seen: Arc::clone(&seen) });
+    Ok(seen)
 }
 
 pub(in crate::serve) async fn show(
     Given(site): Shared,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Refusal> {
-    let seen = site.shelf.with(|store| Ok::<_, Refusal>(look(store)?)).await?;
+    let seen = seen(&site).await?;
     let (sources, now) = (stand(&site).await?, site.now());
     let points = trend::points(&seen.runs);
     let mut main = Html::default();
@@ -76,13 +138,14 @@ pub(in crate::serve) async fn show(
     p.raw("<div class=\"grid two\">\n");
     coverage(&seen.standings, p);
     severities(&seen.severities, p);
-    p.raw("</div>\n<section class=\"card\" aria-labelledby=\"h-trend\">\n<h2 id=\"h-trend\">Trend</h2>\n");
+    p.raw("</div>\n<div class=\"grid side level\">\n<section class=\"card\" aria-labelledby=\"h-trend\">\n<h2 id=\"h-trend\">Trend</h2>\n");
     trend::show(&points, p);
     p.raw("</section>\n");
+    doubts(&sources, site.status.readiness().reasons(), now, p);
+    p.raw("</div>\n");
     systems(&seen.standings, p);
     worst(&seen.worst, p);
     oldest(&seen.oldest, now, p);
-    doubts(&sources, site.status.readiness().reasons(), now, p);
     Ok(page(Some(&caller), "/", "Overview", &main))
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use counterfoil::model::Instant;
+use counterfoil::model::{Duration, Instant};
 use counterfoil::store::{Sqlite, Store};
 use serde_json::json;
 use tempfile::TempDir;
@@ -134,6 +134,26 @@ fn the_overview_says_how_much_is_justified_and_where_it_is_worst() {
     assert!(text.contains("No run has ended yet") && text.contains("No grant is known"), "{text}");
     assert!(page(&empty, "/findings").contains("Nothing is open"));
     assert!(page(&empty, "/exceptions").contains("No exception is in force"));
+}
+
+#[test]
+fn the_overview_is_that_of_the_last_run_and_of_none_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&folder.path().join("s.db")).unwrap();
+    let mut bench = Bench::on(Box::new(store), rules(&["unapproved-grant"]));
+    let grant =
+        |account: &str| json!({"type": "grant", "system": "vpn", "account": account, "entitlement": "use"});
+    bench.put("iam", grant("a1"));
+    bench.pull();
+    let house = House::on(folder, true);
+    for (count, account) in [("of 1 grants", "a2"), ("of 2 grants", "a3"), ("of 3 grants", "a4")] {
+        // Asked for twice: the second time nothing is counted.
+        let (one, two) = (page(&house, "/"), page(&house, "/"));
+        assert!(one.contains(count) && one == two, "{count}: {one}");
+        bench.put("iam", grant(account));
+        bench.now = bench.now.plus(Duration::minutes(5));
+        bench.pull();
+    }
 }
 
 #[test]
