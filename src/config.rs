@@ -222,7 +222,7 @@ impl Config {
                 let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
                 format!(":{line}:{column}")
             });
-            ConfigError(format!("{file}{}: {}", place.unwrap_or_default(), e.message()))
+            ConfigError(format!("{file}{}: {}", place.unwrap_or_default(), in_words(e.message())))
         })?;
         let mut ids: Vec<&str> = config.source.iter().map(|s| s.id.as_str()).collect();
         ids.sort_unstable();
@@ -423,6 +423,13 @@ impl Source {
             Origin::Files(wanted.choose(SystemTime::now()))
         }))
     }
+}
+
+/// What was expected, without the name that it has among the types of this program.
+fn in_words(message: &str) -> String {
+    let Some((before, after)) = message.split_once("expected struct ") else { return message.to_owned() };
+    let rest = after.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+    format!("{before}expected a table{rest}")
 }
 
 /// The newest modification time of some files, as far as it can be told.

@@ -32,7 +32,7 @@ const WIDEST_JITTER: Duration = Duration::days(1);
 
 /// When something runs: exactly one of `every` and `cron`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table: { every = \"PT1H\" } or { cron = \"0 3 * * *\" }")]
 pub struct Cadence {
     /// How far apart two runs are, as an ISO 8601 duration from `PT1M` to `P366D`. Counted from 1970-01-01T00:00:00Z, so
     /// that it is the same after every start: `PT1H` is every full hour.

@@ -63,6 +63,7 @@ fn schedules_that_cannot_be_kept_are_refused() {
         ("[schedule]\npull = { every = \"PT1S\" }\n", &["c.toml", "PT1M to P366D"]),
         ("[schedule]\npull = { every = \"soon\" }\n", &["c.toml:8:18", "soon"]),
         ("[schedule]\npull = { every = \"PT1H\", cron = \"0 * * * *\" }\n", &["c.toml", "cron"]),
+        ("[schedule]\npull = \"PT1H\"\n", &["c.toml:8:8", "expected a table: { every = \"PT1H\" }"]),
         ("[schedule]\npulls = {}\n", &["c.toml:8:1: unknown field `pulls`"]),
     ] {
         desk.refuses(text, pieces);
@@ -75,6 +76,7 @@ fn sinks_that_cannot_be_meant_are_refused() {
     let sink = |text: &str| format!("[[sink]]\nid = \"s\"\n{text}");
     for (text, pieces) in [
         (sink("pigeon = {}\n"), &["c.toml:9:1: unknown field `pigeon`, expected one of", "`webhook`"][..]),
+        (sink("webhook = 1\n"), &["c.toml:9:11: invalid type: integer `1`, expected a table"]),
         (sink(""), &["c.toml", "sink `s`: no kind; add one of the tables [sink.file]"]),
         (
             sink(&format!("{FILE}alertmanager = {{ url = \"https://a.example\" }}\n")),
