@@ -130,7 +130,7 @@ impl Bars<'_> {
     pub(super) fn draw(&self, page: &mut Page, first: &str) {
         use super::page::Cell;
         const ROW: u64 = 22;
-        const NAMES: u64 = 190;
+        const NAMES: u64 = 236;
         const NUMBER: u64 = 64;
         let height = (self.bars.len() as u64).max(1) * ROW + 4;
         begin(page, self.title, &self.said, self.layers, height);
