@@ -12,7 +12,7 @@ use crate::model::event::{DIGEST_SCHEMA, Desk, Digest, State, hashed};
 use crate::model::finding::{Outcome, Severity};
 use crate::model::life::{SourceState, Trouble};
 use crate::model::{Instant, Record, norm, parse_line};
-use crate::store::{Batch, Close, NewNotice};
+use crate::store::{Batch, Close, GroupBy, NewNotice, Which};
 
 /// How many desks a digest lists.
 const DESKS: usize = 20;
@@ -143,15 +143,14 @@ impl Run<'_> {
             justified: 0,
             grants: 0,
         };
-        let mut desks: BTreeMap<Option<String>, u64> = BTreeMap::new();
         for c in open() {
             *digest.by_severity.entry(c.severity).or_default() += c.count;
             *digest.by_check.entry(c.check.clone()).or_default() += c.count;
-            *desks.entry(c.owner.clone()).or_default() += c.count;
         }
-        let mut desks: Vec<Desk> =
-            desks.into_iter().map(|(identity, findings)| Desk { identity, findings }).collect();
-        desks.sort_by_key(|d| std::cmp::Reverse(d.findings));
+        let which = Which { states: vec![State::Open], ..Which::default() };
+        let desks = self.store.group(&which, GroupBy::Owner, u32::MAX)?.into_iter();
+        let mut desks: Vec<Desk> = desks.map(|g| Desk { identity: g.name, findings: g.count }).collect();
+        desks.sort_by(|a, b| b.findings.cmp(&a.findings).then_with(|| a.identity.cmp(&b.identity)));
         desks.truncate(DESKS);
         digest.by_owner = desks;
         for (_, standing, n) in self.store.standings()? {

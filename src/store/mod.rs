@@ -420,7 +420,7 @@ pub trait Store: Send {
     fn grants(&self, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound>;
     /// How many grants stand how, by system.
     fn standings(&self) -> Result<Vec<(String, Standing, u64)>>;
-    /// How many findings there are, by check, severity, state and owner.
+    /// How many findings there are, by check, severity and state.
     fn finding_counts(&self) -> Result<Vec<FindingCount>>;
 
     // -------------------------------------------------------------------------------------------------- exceptions

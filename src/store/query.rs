@@ -175,8 +175,6 @@ pub struct FindingCount {
     pub severity: Severity,
     /// The state.
     pub state: State,
-    /// Who answers first.
-    pub owner: Option<String>,
     /// How many.
     pub count: u64,
 }

@@ -116,21 +116,18 @@ pub fn every_field_of_a_life_is_kept(home: &dyn Home) {
     assert_eq!(all, kept.into_values().collect::<Vec<_>>(), "in the order of their ids");
     let mut counted: Vec<FindingCount> = vec![];
     for l in &all {
-        let same = |c: &&mut FindingCount| {
-            (&c.check, c.severity, c.state, &c.owner) == (&l.check, l.severity, l.state, &l.owner)
-        };
+        let same = |c: &&mut FindingCount| (&c.check, c.severity, c.state) == (&l.check, l.severity, l.state);
         match counted.iter_mut().find(same) {
             Some(c) => c.count += 1,
             None => counted.push(FindingCount {
                 check: l.check.clone(),
                 severity: l.severity,
                 state: l.state,
-                owner: l.owner.clone(),
                 count: 1,
             }),
         }
     }
-    let key = |c: &FindingCount| (c.check.clone(), c.severity, c.state, c.owner.clone());
+    let key = |c: &FindingCount| (c.check.clone(), c.severity, c.state);
     counted.sort_by_key(key);
     let mut counts = store.finding_counts().unwrap();
     counts.sort_by_key(key);
