@@ -98,6 +98,18 @@ impl Verifier {
         &self.name
     }
 
+    /// The number by which a signature names the key.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The Ed25519 key itself.
+    #[must_use]
+    pub fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
     fn made(&self, signature: &Signature) -> bool {
         signature.id == self.id && signature.name == self.name
     }
@@ -181,6 +193,17 @@ impl Signer {
         let mut bytes = self.verifier.id.to_be_bytes().to_vec();
         bytes.extend_from_slice(self.pair.sign(text.as_bytes()).as_ref());
         Ok(format!("{text}\n{SIGNATURE}{} {}\n", self.verifier.name, STANDARD.encode(bytes)))
+    }
+
+    /// The Ed25519 signature of something that is no note, and can never be taken for one.
+    ///
+    /// # Errors
+    /// When it ends with a line end, as the text of every note does.
+    pub fn sign_other(&self, text: &str) -> Result<Vec<u8>, NoteError> {
+        if text.ends_with('\n') {
+            return wrong("what ends with a line end could be a note");
+        }
+        Ok(self.pair.sign(text.as_bytes()).as_ref().to_vec())
     }
 }
 
@@ -287,6 +310,18 @@ mod tests {
          then you don't know what your problem is.\n\
          \n\
          — PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
+
+    #[test]
+    fn what_is_signed_beside_notes_can_be_no_note() {
+        let signer = Signer::parse(GO_PRIVATE).unwrap();
+        assert!(signer.sign_other(GO_TEXT).is_err());
+        let signature = signer.sign_other("head.body").unwrap();
+        let key = UnparsedPublicKey::new(&ED25519, signer.verifier().key());
+        assert!(
+            key.verify(b"head.body", &signature).is_ok() && key.verify(b"head.bodz", &signature).is_err()
+        );
+        assert_eq!(signer.verifier().id(), 0xc74f_20a3);
+    }
 
     #[test]
     fn a_note_is_that_of_go() {

@@ -2,6 +2,9 @@
 //! fresh, when its request was decided, and when anything could change by itself. For whoever answers at the time of a
 //! decision ([`Decide`](super::Decide)).
 
+use std::collections::BTreeSet;
+
+use super::estate::Sym;
 use super::judgement::Judgement;
 use super::world::World;
 use crate::model::record::{Decision, Intent};
@@ -49,6 +52,19 @@ impl World {
             let decided_at = r.decided_at.or_else(|| yes.max())?;
             Some(([r.source, r.id].map(|text| self.estate.text(text)), decided_at))
         })
+    }
+
+    /// How access to each system was asked for so far: the number of a system that a request for access names, as
+    /// [`Decide::system`](super::Decide::system) has it, the source of the request, and the approval path it says it went
+    /// through. Each once, in no order that means anything.
+    pub fn ways(&self) -> impl Iterator<Item = (u32, &str, Option<&str>)> {
+        let mut ways: BTreeSet<(u32, Sym, Option<Sym>)> = BTreeSet::new();
+        for r in self.estate.requests.iter().filter(|r| r.intent == Intent::Grant) {
+            let items = r.access.within(&self.items).iter();
+            ways.extend(items.map(|item| (item.system.number(), r.source, r.workflow)));
+        }
+        let text = |sym| self.estate.text(sym);
+        ways.into_iter().map(move |(system, source, path)| (system, text(source), path.map(text)))
     }
 }
 

@@ -29,7 +29,7 @@ mod sign_in;
 mod site;
 mod status;
 
-pub use decisions::Deciding;
+pub use decisions::{AccessRequest, Deciding};
 pub use metrics::{FindingCount, GrantCount, Metrics, SinkQueue, SourceState, SourceStatus};
 pub use server::Server;
 pub use sign_in::{Oidc, Role, TokenEntry};
@@ -98,6 +98,7 @@ impl Serve {
         if let Some(oidc) = &self.oidc {
             oidc.check(self.url.as_deref()).map_err(|e| ServeError(format!("[serve.oidc]: {e}")))?;
         }
+        self.decisions.check(self.url.as_deref()).map_err(ServeError)?;
         if self.listen.ip().to_canonical().is_loopback() {
             return Ok(());
         }

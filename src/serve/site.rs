@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Semaphore;
 
-use super::decisions::{Decisions, keep};
+use super::decisions::{Deciding, Decisions, Terms, keep};
 use super::pages::Kept;
 use super::shelf::Shelf;
 use super::sign_in::{Attempts, Provider, Sessions, Tokens};
@@ -77,7 +77,7 @@ impl Site {
     ) -> Result<Self, ServeError> {
         let tokens = Tokens::fetch(&serve.token, folder).map_err(ServeError)?;
         let provider = provider(serve, folder)?.map(Arc::new);
-        let decisions = Some(&serve.decisions).filter(|d| d.enabled);
+        let decisions = terms(serve, folder)?.map(|terms| Arc::new(Decisions::new(terms)));
         Ok(Self {
             status,
             shelf: Shelf::new(stores),
@@ -90,7 +90,7 @@ impl Site {
             guarded: serve.signs_in(),
             url: serve.url.clone(),
             reports: Semaphore::new(1),
-            decisions: decisions.map(|d| Arc::new(Decisions::new(d.clone()))),
+            decisions,
             behind_tls: serve.url.as_deref().is_some_and(|url| url.starts_with("https://")),
             clock,
             wake,
@@ -104,15 +104,15 @@ impl Site {
     /// When a token cannot be had; then nothing has changed.
     pub fn reload(&self, serve: &Serve, folder: &Path) -> Result<(), ServeError> {
         let tokens = Tokens::fetch(&serve.token, folder).map_err(ServeError)?;
-        let provider = provider(serve, folder)?;
+        let (provider, terms) = (provider(serve, folder)?, terms(serve, folder)?);
         let same = match (&serve.oidc, self.provider()) {
             (Some(settings), Some(held)) => held.is_of(settings),
             (settings, held) => settings.is_none() && held.is_none(),
         };
         // A secret may have changed behind the same name.
         *self.provider.write().unwrap_or_else(PoisonError::into_inner) = provider.map(Arc::new);
-        if let Some(decisions) = &self.decisions {
-            decisions.reload(serve.decisions.clone());
+        if let (Some(decisions), Some(terms)) = (&self.decisions, terms) {
+            decisions.reload(terms);
         }
         if !same || tokens != *self.tokens() {
             *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
@@ -189,6 +189,12 @@ impl Site {
 fn provider(serve: &Serve, folder: &Path) -> Result<Option<Provider>, ServeError> {
     let new = |oidc: &Oidc| Provider::new(oidc, serve.url.as_deref(), folder).map_err(ServeError);
     serve.oidc.as_deref().map(new).transpose()
+}
+
+/// What decisions go by, where they are given.
+fn terms(serve: &Serve, folder: &Path) -> Result<Option<Terms>, ServeError> {
+    let fetch = |d: &Deciding| Terms::fetch(d, serve.url.as_deref(), folder).map_err(ServeError);
+    Some(&serve.decisions).filter(|d| d.enabled).map(fetch).transpose()
 }
 
 /// Whether a request for this host may be meant for a server on this machine that nobody signs in to: a page elsewhere that has

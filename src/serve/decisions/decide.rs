@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Deciding;
+use super::Terms;
 use super::ask::{Asked, Request, Semantic};
 use super::held::Ready;
+use super::request::{Offer, Place};
 use crate::judge::{Question, Who};
 use crate::model::Instant;
 use crate::model::finding::{Outcome, Standing};
@@ -42,6 +43,22 @@ pub(super) struct Context {
     pub(super) run: Option<u64>,
     /// How old the oldest of what the answer rests on is.
     pub(super) data_age_seconds: Option<i64>,
+    /// What the answer is called. This and what follows only where [serve.decisions.access_request] is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) evaluation_id: Option<String>,
+    /// When it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(super) evaluated_at: Option<Instant>,
+    /// Where denied access can be asked for, where it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access_request: Option<Offer>,
+    /// After a denial in spite of an approval: `request`, `retry` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_action: Option<&'static str>,
+    /// In how many seconds to ask again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) retry_after: Option<u64>,
 }
 
 /// A reason by language.
@@ -64,6 +81,15 @@ pub(super) struct Approval {
     /// Until when the answer holds should no record change: whoever enforces must ask again by then.
     #[schemars(with = "Option<String>")]
     pub(super) until: Option<Instant>,
+    /// Of a permit, in the words of the access request profile: `decided_at`, and the earlier of `until` and when what the
+    /// answer rests on is no longer fresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(super) approved_at: Option<Instant>,
+    /// See `approved_at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub(super) approved_until: Option<Instant>,
 }
 
 /// The answers to several questions, in their order.
@@ -82,8 +108,8 @@ pub(super) enum Answered {
 }
 
 /// Answers a request.
-pub(super) fn answer(ready: &Ready, settings: &Deciding, request: Request, now: Instant) -> Answered {
-    let decider = Decider { ready, settings, now };
+pub(super) fn answer(ready: &Ready, terms: &Terms, request: Request, now: Instant) -> Answered {
+    let decider = Decider { ready, terms, now };
     match request {
         Request::One(asked) => Answered::One(Box::new(decider.decide(&asked))),
         Request::Many(semantic, each) => {
@@ -110,28 +136,41 @@ pub(super) fn answer(ready: &Ready, settings: &Deciding, request: Request, now: 
 
 struct Decider<'d> {
     ready: &'d Ready,
-    settings: &'d Deciding,
+    terms: &'d Terms,
     now: Instant,
 }
 
 impl Decider<'_> {
     fn decide(&self, asked: &Asked) -> Decision {
-        let (s, now, resource) = (self.settings, self.now, &asked.resource);
+        let understood = self.understood(asked);
+        let entitlement = format!("{}{}", self.terms.settings.entitlement_prefix, asked.action.name);
+        let place = understood.as_ref().ok().map(|&(_, (system, scope))| Place {
+            system,
+            entitlement: &entitlement,
+            scope,
+        });
+        let mut decision = match (&understood, &place) {
+            (Ok((who, _)), Some(place)) => self.judged(*who, place),
+            (Err(why), _) => self.deny("not-understood", why.clone(), None),
+            (Ok(_), None) => self.deny("not-understood", "the question has no place".to_owned(), None),
+        };
+        if let Some(offering) = &self.terms.offering {
+            offering.tell(&mut decision, asked, place.as_ref(), self.ready, self.now);
+        }
+        decision
+    }
+
+    /// Who is asked about, and the system and the scope.
+    fn understood<'a>(&self, asked: &'a Asked) -> Result<(Who<'a>, (&'a str, Option<&'a str>)), String> {
+        let (s, resource) = (&self.terms.settings, &asked.resource);
         let is = |types: &[String], kind: &str| types.iter().any(|t| t == kind);
         let who = match asked.subject.kind.as_str() {
             kind if is(&s.account_types, kind) => Who::Account(&asked.subject.id),
             kind if is(&s.identity_types, kind) => Who::Person(&asked.subject.id),
-            kind => {
-                return self.deny(
-                    "not-understood",
-                    format!("subjects of the type `{kind}` are not known"),
-                    None,
-                );
-            }
+            kind => return Err(format!("subjects of the type `{kind}` are not known")),
         };
         if !is(&s.resource_types, &resource.kind) {
-            let why = format!("resources of the type `{}` are not known", resource.kind);
-            return self.deny("not-understood", why, None);
+            return Err(format!("resources of the type `{}` are not known", resource.kind));
         }
         let property = |name: &str| match resource.properties.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -139,18 +178,18 @@ impl Decider<'_> {
             Some(_) => Err(format!("`resource.properties.{name}`: expected a text")),
         };
         let place = match &s.system_property {
-            None => property(&s.scope_property).map(|scope| (resource.id.as_str(), scope)),
-            Some(name) => property(name).and_then(|system| {
+            None => (resource.id.as_str(), property(&s.scope_property)?),
+            Some(name) => {
                 let missing = || format!("`resource.properties.{name}` is missing");
-                Ok((system.ok_or_else(missing)?, Some(resource.id.as_str())))
-            }),
+                (property(name)?.ok_or_else(missing)?, Some(resource.id.as_str()))
+            }
         };
-        let (system, scope) = match place {
-            Ok(place) => place,
-            Err(why) => return self.deny("not-understood", why, None),
-        };
-        let entitlement = format!("{}{}", s.entitlement_prefix, asked.action);
-        let question = Question { who, system, entitlement: &entitlement, scope };
+        Ok((who, place))
+    }
+
+    fn judged(&self, who: Who<'_>, place: &Place<'_>) -> Decision {
+        let (now, Place { system, entitlement, scope }) = (self.now, *place);
+        let question = Question { who, system, entitlement, scope };
         let Some(answer) = self.ready.held.decide.ask(&question, now) else {
             let why = "no such grant was seen: there is nothing that could be justified".to_owned();
             return self.deny("no-such-grant", why, Some(system));
@@ -160,6 +199,8 @@ impl Decider<'_> {
             id: request.id.to_string(),
             decided_at: self.ready.held.decided_at(&request.source, &request.id),
             until: answer.until,
+            approved_at: None,
+            approved_until: None,
         });
         let standing = answer.standing;
         let told = |decision: Decision| {
@@ -225,6 +266,11 @@ impl Decider<'_> {
             as_of: held.as_of,
             run: held.run,
             data_age_seconds: age,
+            evaluation_id: None,
+            evaluated_at: None,
+            access_request: None,
+            next_action: None,
+            retry_after: None,
         };
         Decision { decision, context }
     }

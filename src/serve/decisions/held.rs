@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use std::hash::RandomState;
 use std::sync::Arc;
 
+use super::request::{Asking, ways};
 use crate::engine::{EngineError, estate_at};
 use crate::judge::{Decide, Settings, World, judge_part};
 use crate::model::life::SourceState;
@@ -23,6 +24,9 @@ pub(super) struct Held {
     /// The sources of grants: of all systems, and of some.
     everywhere: BTreeSet<String>,
     by_system: HashMap<u32, BTreeSet<String>>,
+    /// How access was asked for so far, by system; and the sources of the requests.
+    pub(super) ways: HashMap<u32, Asking>,
+    requests: BTreeSet<String>,
     /// The instant judged at.
     pub(super) as_of: Instant,
     /// The last run that had ended.
@@ -93,9 +97,22 @@ impl Held {
                 });
             }
         }
-        let decide = Decide::new(&judgement);
+        let requests = world.ways().map(|(_, source, _)| source.to_owned()).collect();
+        let (ways, decide) = (ways(&world), Decide::new(&judgement));
         let next_change = judgement.next_change();
-        Ok(Self { decide, decided, hasher, everyone, everywhere, by_system, as_of: now, run, next_change })
+        Ok(Self {
+            decide,
+            decided,
+            hasher,
+            everyone,
+            everywhere,
+            by_system,
+            ways,
+            requests,
+            as_of: now,
+            run,
+            next_change,
+        })
     }
 
     /// When a request was decided.
@@ -103,6 +120,14 @@ impl Held {
         let hash = self.hasher.hash_one([source, id]);
         let at = self.decided.partition_point(|(held, _)| *held < hash);
         self.decided.get(at).filter(|(held, _)| *held == hash).map(|(_, at)| *at)
+    }
+
+    /// Whether a request of this name was decided: its id in any source, or `SOURCE:ID`.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.requests.iter().any(|source| {
+            let own = name.strip_prefix(source.as_str()).and_then(|rest| rest.strip_prefix(':'));
+            [Some(name), own].into_iter().flatten().any(|id| self.decided_at(source, id).is_some())
+        })
     }
 }
 

@@ -35,7 +35,7 @@ pub(in crate::serve) fn keep(site: &Weak<Site>, decisions: &Arc<Decisions>, stor
         let mut fresh = false;
         let (settings, begun) = (site.facts().settings.clone(), Tick::now());
         if build && begun >= next {
-            let most = decisions.settings().max_grants;
+            let most = decisions.terms().settings.max_grants;
             // Before: what is taken in meanwhile may not be in the index.
             let stood = store.sources().unwrap_or_default();
             match Held::build(store, &settings, site.now(), most) {

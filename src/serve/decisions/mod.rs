@@ -4,7 +4,7 @@
 //! ```text
 //! store ─▶ keep: estate, judged ─▶ held: index, sources ──┐
 //!            ▲ a run ended, something changes by itself   ├─▶ decide ─▶ answer
-//! request ─▶ ask: subject, action, resource ─▶ question ──┘
+//! request ─▶ ask: subject, action, resource ─▶ question ──┘       └─▶ request/: where to ask for what is denied
 //! ```
 //!
 //! What is asked of the store is asked ahead, by one thread; a request looks at memory alone and waits for nothing. A new
@@ -14,8 +14,10 @@ mod ask;
 mod decide;
 mod held;
 mod keep;
+mod request;
 mod routes;
 
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -23,8 +25,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use held::Ready;
+use request::Offering;
 
 pub(super) use keep::keep;
+pub use request::AccessRequest;
 pub(super) use routes::routes;
 
 /// `[serve.decisions]`: answers to *may this account use this right now?*, as AuthZEN asks.
@@ -47,6 +51,8 @@ pub struct Deciding {
     pub entitlement_prefix: String,
     /// How many grants are held in memory at the most; where there are more, no decision is given.
     pub max_grants: u64,
+    /// Where denied access can be asked for; nothing is said of that when absent. Experimental.
+    pub access_request: Option<Box<AccessRequest>>,
 }
 
 impl Default for Deciding {
@@ -61,7 +67,40 @@ impl Default for Deciding {
             scope_property: "scope".to_owned(),
             entitlement_prefix: String::new(),
             max_grants: 2_000_000,
+            access_request: None,
         }
+    }
+}
+
+impl Deciding {
+    /// Whether it can be meant. `url` is where Counterfoil is reached.
+    ///
+    /// # Errors
+    /// Says which setting is wrong.
+    pub(super) fn check(&self, url: Option<&str>) -> Result<(), String> {
+        let check =
+            |a: &AccessRequest| a.check(url).map_err(|e| format!("[serve.decisions.access_request]: {e}"));
+        self.access_request.as_deref().map_or(Ok(()), check)
+    }
+}
+
+/// What answers go by: the settings, and what they lead to.
+#[derive(Debug)]
+pub(super) struct Terms {
+    settings: Deciding,
+    offering: Option<Offering>,
+}
+
+impl Terms {
+    /// Fetches what the settings lead to. `folder` is what a relative `file:` starts from, `url` where Counterfoil is reached.
+    ///
+    /// # Errors
+    /// When a key cannot be had, or something is set that cannot be meant.
+    pub(super) fn fetch(settings: &Deciding, url: Option<&str>, folder: &Path) -> Result<Self, String> {
+        let fetch = |a: &AccessRequest| Offering::fetch(a, url, folder);
+        let offering = settings.access_request.as_deref().map(fetch).transpose();
+        let offering = offering.map_err(|e| format!("[serve.decisions.access_request]: {e}"))?;
+        Ok(Self { settings: settings.clone(), offering })
     }
 }
 
@@ -77,7 +116,7 @@ struct Wish {
 /// All answers, and whoever waits for a reason to make them anew.
 #[derive(Debug)]
 pub(super) struct Decisions {
-    settings: RwLock<Arc<Deciding>>,
+    terms: RwLock<Arc<Terms>>,
     /// Why there is none, where there is none.
     ready: RwLock<Result<Arc<Ready>, Arc<str>>>,
     wish: Mutex<Wish>,
@@ -85,22 +124,22 @@ pub(super) struct Decisions {
 }
 
 impl Decisions {
-    pub(super) fn new(settings: Deciding) -> Self {
+    pub(super) fn new(terms: Terms) -> Self {
         Self {
-            settings: RwLock::new(Arc::new(settings)),
+            terms: RwLock::new(Arc::new(terms)),
             ready: RwLock::new(Err("the grants are still being read".into())),
             wish: Mutex::default(),
             wished: Condvar::new(),
         }
     }
 
-    pub(super) fn reload(&self, settings: Deciding) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    pub(super) fn reload(&self, terms: Terms) {
+        *self.terms.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(terms);
         self.wish(true);
     }
 
-    fn settings(&self) -> Arc<Deciding> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn ready(&self) -> Result<Arc<Ready>, Arc<str>> {

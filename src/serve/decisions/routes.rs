@@ -2,8 +2,8 @@
 
 use axum::body::Bytes;
 use axum::extract::State as Given;
-use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,10 @@ use super::decide::{Answered, Decision, answer};
 
 const ONE: &str = "/access/v1/evaluation";
 const MANY: &str = "/access/v1/evaluations";
+const KEYS: &str = "/access/v1/jwks";
+
+/// That requests can be made of denials.
+const CAN_ASK: &str = "urn:openid:authzen:capability:access-request";
 
 /// The routes.
 pub(in crate::serve) fn routes(routes: Routes) -> Routes {
@@ -30,6 +34,12 @@ pub(in crate::serve) fn routes(routes: Routes) -> Routes {
         .post(ONE, decide, one.takes::<OneAsked>(), evaluation)
         .post(MANY, decide, many.takes::<ManyAsked>(), evaluations)
         .get("/.well-known/authzen-configuration", None, what, metadata)
+        .get(
+            KEYS,
+            None,
+            About::gives::<Keys>("authzenKeys", "The keys that sign what was denied, as a JWK Set."),
+            keys,
+        )
 }
 
 /// An evaluation that is asked for. What is not known here is passed over.
@@ -103,6 +113,20 @@ struct Metadata {
     policy_decision_point: String,
     access_evaluation_endpoint: String,
     access_evaluations_endpoint: String,
+    /// Where denied access can be asked for. This and what follows only where [serve.decisions.access_request] is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_request_endpoint: Option<String>,
+    /// The keys that sign what was denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    capabilities: Vec<&'static str>,
+}
+
+/// Public keys.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Keys {
+    keys: Vec<Map<String, Value>>,
 }
 
 async fn evaluation(Given(site): Shared, headers: HeaderMap, body: Bytes) -> Result<Response, Refusal> {
@@ -125,7 +149,7 @@ fn evaluated(site: &Site, headers: &HeaderMap, body: &[u8], many: bool) -> Resul
         let why = format!("no decisions can be given now: {why}");
         Refusal { after: Some(5), ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why) }
     })?;
-    let answered = answer(&ready, &decisions.settings(), request, site.now());
+    let answered = answer(&ready, &decisions.terms(), request, site.now());
     Ok(json(StatusCode::OK, &answered))
 }
 
@@ -134,9 +158,7 @@ fn off() -> Refusal {
 }
 
 async fn metadata(Given(site): Shared, headers: HeaderMap) -> Result<Response, Refusal> {
-    if site.decisions.is_none() {
-        return Err(off());
-    }
+    let Some(decisions) = &site.decisions else { return Err(off()) };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
     let base = match site.url() {
@@ -144,10 +166,26 @@ async fn metadata(Given(site): Shared, headers: HeaderMap) -> Result<Response, R
         None if !host.is_empty() && host.chars().all(plain) => format!("http://{host}"),
         None => return Err(Refusal::bad("the request names no host; set `url` in [serve]")),
     };
+    let terms = decisions.terms();
+    let offering = terms.offering.as_ref();
     let what = Metadata {
+        access_request_endpoint: offering.map(|offering| offering.endpoint().to_owned()),
+        jwks_uri: offering.map(|_| format!("{base}{KEYS}")),
+        capabilities: offering.map(|_| CAN_ASK).into_iter().collect(),
         access_evaluation_endpoint: format!("{base}{ONE}"),
         access_evaluations_endpoint: format!("{base}{MANY}"),
         policy_decision_point: base,
     };
     Ok(json(StatusCode::OK, &what))
+}
+
+async fn keys(Given(site): Shared) -> Result<Response, Refusal> {
+    let terms = site.decisions.as_ref().map(|decisions| decisions.terms());
+    let offering = terms.as_ref().and_then(|terms| terms.offering.as_ref());
+    let none =
+        "nothing is signed here; [serve.decisions.access_request] names the key that signs what was denied";
+    let mut response = json(StatusCode::OK, offering.ok_or_else(|| Refusal::missing(none))?.keys());
+    // Whoever believes them looks again before long, and at once for a key that is new.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    Ok(response)
 }

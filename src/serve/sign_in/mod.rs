@@ -19,6 +19,7 @@ mod tokens;
 
 pub use attempts::{Attempts, Peer};
 pub use oidc::{Oidc, Provider};
+pub(super) use sessions::random;
 pub use sessions::{COOKIE, Sessions};
 pub use tokens::{TokenEntry, Tokens};
 

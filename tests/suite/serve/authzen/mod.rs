@@ -6,6 +6,8 @@
 //! grant that nobody approved. The levels called Properties are not claimed: they ask for a policy over properties, and a
 //! grant has a scope and nothing more.
 
+mod asking;
+
 use counterfoil::model::Instant;
 use counterfoil::model::life::{SourceState, Trouble};
 use counterfoil::store::{Sqlite, Store};
@@ -35,7 +37,7 @@ fn records() -> TempDir {
     ] {
         bench.put("tickets", json!({
             "type": "request", "source": "tickets", "id": id, "state": "approved", "beneficiaries": [who],
-            "access": [{"system": "record-1", "entitlement": right}], "expires_at": end,
+            "workflow": "manager-approval", "access": [{"system": "record-1", "entitlement": right}], "expires_at": end,
             "approvals": [{"approver": "boss", "decision": "approved", "decided_at": "2026-05-01T00:00:00Z"}],
         }));
     }
