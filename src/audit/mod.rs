@@ -4,7 +4,8 @@
 //! ```text
 //! instant ─▶ run ─▶ records of then ─▶ judged again, with the terms of then ─┐
 //!              ├──▶ manifests ─▶ population, coverage over time ─────────────┼─▶ pack ─▶ HTML, OSCAL
-//!              └──▶ events ────▶ life of each finding, what changed ─────────┘     └──▶ CSV (rows as they come)
+//!              └──▶ events ────▶ life of each finding, what changed ─────────┘     └──▶ CSV (rows as they come), in a
+//!                                                                                       folder or as one zip
 //! ```
 //!
 //! Nothing here knows what time it is, and no id is drawn: the same instant gives the same bytes, however often and whenever it
@@ -22,6 +23,8 @@ mod pack;
 mod population;
 mod simulate;
 mod tally;
+mod weighed;
+mod zipped;
 
 pub use csv::Tables;
 pub use gather::{Asked, AuditError, gather};
@@ -31,3 +34,5 @@ pub use oscal::oscal;
 pub use pack::*;
 pub use population::{Source, Status};
 pub use simulate::{Moved, Question, Simulated, What, simulate};
+pub use weighed::{Hashed, MANIFEST, SUMS, Weighed, weighed};
+pub use zipped::{Zipped, zipped};

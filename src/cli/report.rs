@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
-use sha2::{Digest, Sha256};
 
 use super::store::Configured;
 use super::{Done, Outcome, Stop, fault, note, writing};
-use crate::audit::{Asked, Pack, Tables, gather, html, oscal};
+use crate::audit::{Asked, Hashed, Pack, Tables, gather, html, oscal, weighed};
 use crate::config::{Config, instant};
 use crate::engine::Terms;
 use crate::model::Instant;
@@ -120,21 +119,16 @@ impl Report {
 fn write_tables(store: &dyn Store, asked: &Asked, folder: &Path) -> Result<Pack, Stop> {
     let shown = folder.display().to_string();
     fs::create_dir_all(folder).map_err(writing(&shown))?;
-    let mut make = |name: &str| Hashed::create(&folder.join(name));
+    let mut make = |name: &str| create(&folder.join(name)).map(Hashed::new);
     let mut tables = Tables::begin(&mut make).map_err(writing(&shown))?;
     let pack = gather(store, asked, &mut tables)?;
-    let (mut files, mut sums) = (vec![], String::new());
+    let mut files = vec![];
     for (name, file) in tables.finish(&pack).map_err(writing(&shown))? {
-        let (sha256, bytes) = file.finish().map_err(writing(&shown))?;
-        sums += &format!("{sha256}  {name}\n");
-        files.push(serde_json::json!({"name": name, "bytes": bytes, "sha256": sha256}));
+        files.push(file.finish(name).map_err(writing(&shown))?.1);
     }
-    let manifest = serde_json::json!({"schema": "counterfoil.pack/1", "head": pack.head, "files": files});
-    let text = format!("{manifest:#}\n");
-    sums += &format!("{}  manifest.json\n", crate::model::event::hashed("", &text));
-    write_whole(&folder.join("manifest.json"), text.as_bytes())?;
-    // `sha256sum --check` reads it.
-    write_whole(&folder.join("SHA256SUMS"), sums.as_bytes())?;
+    for (name, text) in weighed(&pack, &files) {
+        write_whole(&folder.join(name), text.as_bytes())?;
+    }
     Ok(pack)
 }
 
@@ -148,40 +142,11 @@ fn write_whole(path: &Path, content: &[u8]) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A file that is hashed while it is written.
-struct Hashed {
-    file: BufWriter<File>,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Hashed {
-    fn create(path: &Path) -> io::Result<Self> {
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true);
-        // Who holds what is nobody else's business.
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = BufWriter::with_capacity(1 << 18, options.open(path)?);
-        Ok(Self { file, hash: Sha256::new(), bytes: 0 })
-    }
-
-    fn finish(mut self) -> io::Result<(String, u64)> {
-        self.file.flush()?;
-        let digest: [u8; 32] = self.hash.finalize().into();
-        Ok((digest.iter().map(|b| format!("{b:02x}")).collect(), self.bytes))
-    }
-}
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_all(bytes)?;
-        self.hash.update(bytes);
-        self.bytes += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+/// A new file, which is nobody else's business: it says who holds what.
+fn create(path: &Path) -> io::Result<BufWriter<File>> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    Ok(BufWriter::with_capacity(1 << 18, options.open(path)?))
 }

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use counterfoil::audit::{gather, html, oscal};
+use counterfoil::audit::{MANIFEST, SUMS, Zipped, gather, html, oscal, zipped};
 use serde_json::json;
 
 use super::{all_rules, asked, history, rows, tables};
@@ -35,6 +35,32 @@ fn hostile() -> Bench {
     }
     bench.pull();
     bench
+}
+
+#[test]
+fn a_zip_holds_the_tables_to_the_byte_and_never_more_than_there_is_room_for() {
+    let (mut bench, _) = history();
+    let store = bench.engine.store();
+    let Zipped::Whole(bytes, at) = zipped(store, &asked(None), 1 << 20).unwrap() else { panic!() };
+    let (files, pack) = tables(store, &asked(None));
+    assert_eq!(at, pack.head.as_of);
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(&bytes)).unwrap();
+    let mut names: Vec<String> = vec![];
+    for n in 0..zip.len() {
+        let mut file = zip.by_index(n).unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut file, &mut text).unwrap();
+        let name = file.name().unwrap().into_owned();
+        assert!(files.get(&name).is_none_or(|own| *own == text), "{name}");
+        assert_eq!(file.last_modified(), Some(zip::DateTime::default()), "{name}");
+        names.push(name);
+    }
+    assert_eq!(names.len(), files.len() + 2);
+    assert_eq!(names[names.len() - 2..], [MANIFEST, SUMS]);
+    assert!(files.keys().all(|name| names.contains(name)));
+    for room in [0, 100, 1000] {
+        assert!(matches!(zipped(store, &asked(None), room).unwrap(), Zipped::TooLarge), "{room}");
+    }
 }
 
 #[test]
