@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::JsonRejection;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +12,7 @@ use crate::store::StoreError;
 
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
+pub(super) const ZIP: &str = "application/zip";
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 
 /// Nothing is loaded from elsewhere, nothing runs, nobody frames a page, and a form is sent only here.
@@ -121,13 +121,6 @@ impl From<StoreError> for Refusal {
             }
             e => Self::broken(&e),
         }
-    }
-}
-
-/// A body that is not what was expected; axum says what, in words for whoever sent it.
-impl From<JsonRejection> for Refusal {
-    fn from(e: JsonRejection) -> Self {
-        Self::new(e.status(), e.body_text())
     }
 }
 

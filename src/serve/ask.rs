@@ -102,7 +102,7 @@ impl Asked {
                 let (source, id) = value.split_once(':').ok_or("expected SOURCE:ID")?;
                 which.request = Some((source.to_owned(), id.to_owned()));
             }
-            "before" => which.seen_before = Some(Instant::parse(value).map_err(|e| e.to_string())?),
+            "before" => which.seen_before = Some(instant(value)?),
             "q" => which.text = own(),
             "sort" => self.page.order = one_of(value, &OrderBy::ALL)?,
             "order" => self.page.descending = one_of(value, &[(false, "asc"), (true, "desc")])?,
@@ -151,12 +151,52 @@ pub(super) fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Refusal> {
     }
 }
 
+/// How many rows are asked for, and how many are to be passed over, of a route that takes no other parameter; `most` is how
+/// many may be passed over, where any may.
+pub(super) fn paged(
+    given: &[(String, String)],
+    limit: u32,
+    most: Option<u64>,
+) -> Result<(u32, u64), Refusal> {
+    let (mut limit, mut offset) = (limit, 0);
+    for (name, value) in given {
+        let bad = |why: String| Refusal::bad(format!("`{name}` = `{value}`: {why}"));
+        match (name.as_str(), most) {
+            ("limit", _) => {
+                let number = number(value, u64::from(MAX_LIMIT)).map_err(bad)?;
+                limit = u32::try_from(number).unwrap_or(MAX_LIMIT);
+            }
+            ("offset", Some(most)) => offset = number(value, most).map_err(bad)?,
+            _ => {
+                let known = if most.is_some() { "there are limit, offset" } else { "there is limit" };
+                return Err(bad(format!("there is no such parameter; {known}")));
+            }
+        }
+    }
+    Ok((limit, offset))
+}
+
+/// Refuses every parameter, of a route that takes none.
+pub(super) fn none(uri: &Uri) -> Result<(), Refusal> {
+    match parameters(uri)?.first() {
+        Some((name, _)) => {
+            Err(Refusal::bad(format!("`{name}`: there is no such parameter; this takes none")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn one_of<T: Copy>(value: &str, all: &[(T, &str)]) -> Result<T, String> {
     let found = all.iter().find(|(_, word)| *word == value).map(|(one, _)| *one);
     found.ok_or_else(|| {
         let words: Vec<&str> = all.iter().map(|(_, word)| *word).collect();
         format!("expected one of {}", words.join(", "))
     })
+}
+
+/// An instant.
+pub(super) fn instant(value: &str) -> Result<Instant, String> {
+    Instant::parse(value).map_err(|e| format!("expected {e}"))
 }
 
 pub(super) fn number(value: &str, most: u64) -> Result<u64, String> {

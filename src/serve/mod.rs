@@ -28,6 +28,7 @@ mod shelf;
 mod sign_in;
 mod site;
 mod status;
+mod taken;
 
 pub use decisions::{AccessRequest, Deciding};
 pub use metrics::{FindingCount, GrantCount, Metrics, SinkQueue, SourceState, SourceStatus};

@@ -13,11 +13,10 @@ use super::answer::{JSON, Refusal, TEXT, body};
 use super::guard::{Gate, caller, dressed, pass};
 use super::openapi::{About, Routes};
 use super::sign_in::Need;
+use super::taken::MAX_BODY;
 use super::{Site, api, decisions, openapi, pages};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How long a body may be, in bytes.
-const MAX_BODY: usize = 1 << 20;
 
 /// What all handlers are given.
 pub(super) type Shared = State<Arc<Site>>;
@@ -100,5 +99,8 @@ async fn not_found() -> Refusal {
 }
 
 async fn not_allowed() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this is not answered to that method")
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this is not answered to that method; the header `allow` says to which it is",
+    )
 }

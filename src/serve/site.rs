@@ -50,7 +50,7 @@ pub struct Site {
     url: Option<String>,
     pub(super) decisions: Option<Arc<Decisions>>,
     /// Whose turn it is to have an evidence pack made.
-    pub(super) reports: Semaphore,
+    pub(super) reports: Arc<Semaphore>,
     clock: fn() -> Instant,
     /// Tells whoever runs Counterfoil that there is something to do.
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -89,7 +89,7 @@ impl Site {
             facts: RwLock::default(),
             guarded: serve.signs_in(),
             url: serve.url.clone(),
-            reports: Semaphore::new(1),
+            reports: Arc::new(Semaphore::new(1)),
             decisions,
             behind_tls: serve.url.as_deref().is_some_and(|url| url.starts_with("https://")),
             clock,

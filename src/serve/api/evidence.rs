@@ -1,19 +1,25 @@
 //! The evidence log: its last checkpoint, and an entry with the proof that it is in it. And the evidence pack of an instant.
 
-use axum::extract::{Path, State as Given};
-use axum::http::header::{CONTENT_DISPOSITION, HeaderValue};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State as Given;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::super::answer::{HTML, JSON, Refusal, TEXT, body, json};
-use super::super::ask::parameters;
+use super::super::answer::{HTML, JSON, Refusal, TEXT, ZIP, body, json};
+use super::super::ask::{instant, none, parameters};
 use super::super::openapi::Parameter;
 use super::super::routes::Shared;
 use super::super::site::Site;
-use crate::audit::{Asked, AuditError, gather, html, oscal};
-use crate::engine::Terms;
+use super::super::taken::Path;
+use crate::audit::{Asked, AuditError, Zipped, gather, html, oscal, zipped};
+use crate::engine::{EngineError, Terms};
 use crate::evidence::{Checkpoint, Proof};
 use crate::model::Instant;
 use crate::store::{EntryOf, StoreError};
@@ -24,7 +30,8 @@ const MAX_GRANTS: u64 = 2_000_000;
 const PAGE: usize = 2_000;
 const OSCAL: usize = 5_000;
 
-pub(in crate::serve) async fn checkpoint(Given(site): Shared) -> Result<Response, Refusal> {
+pub(in crate::serve) async fn checkpoint(Given(site): Shared, uri: Uri) -> Result<Response, Refusal> {
+    none(&uri)?;
     let note = site.shelf.with(|store| store.last_checkpoint()).await?;
     let none = "the evidence log has no checkpoint yet; each run makes one";
     Ok(body(StatusCode::OK, TEXT, note.ok_or_else(|| Refusal::missing(none))?))
@@ -44,7 +51,9 @@ pub(in crate::serve) struct Proven {
 pub(in crate::serve) async fn entry(
     Given(site): Shared,
     Path(id): Path<String>,
+    uri: Uri,
 ) -> Result<Response, Refusal> {
+    none(&uri)?;
     let which = match (id.strip_prefix("run:"), id.parse()) {
         (Some(run), _) => {
             EntryOf::Run(run.parse().map_err(|_| Refusal::bad("expected `run:` and the number of a run"))?)
@@ -67,17 +76,39 @@ pub(in crate::serve) async fn entry(
     Ok(json(StatusCode::OK, &Proven { index, entry: shown.text, proof: proof.text() }))
 }
 
+/// How large a zip of tables may be: it is held until it has been fetched, one at a time.
+const MAX_ZIP: u64 = 64 << 20;
+/// How much of it is sent at once.
+const PIECE: usize = 64 << 10;
+
 /// The form of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Html,
+    Csv,
     Oscal,
+}
+
+impl Form {
+    /// How many findings it lists, what it is, and how the name of its file ends.
+    fn of(self) -> (usize, &'static str, &'static str) {
+        match self {
+            Self::Html => (PAGE, HTML, "html"),
+            Self::Csv => (0, ZIP, "zip"),
+            Self::Oscal => (OSCAL, JSON, "json"),
+        }
+    }
 }
 
 /// The parameters of a pack, as they are described.
 pub(super) fn described() -> Vec<Parameter> {
     vec![
-        Parameter::one_of("format", ["html", "oscal"], false, "The form; html when absent."),
+        Parameter::one_of(
+            "format",
+            ["html", "csv", "oscal"],
+            false,
+            "The form; html when absent. csv is one zip of what `counterfoil report --format csv` writes.",
+        ),
         Parameter::instant("as_of", "The instant; that of the last run when absent."),
         Parameter::instant("from", "Where the period of changes begins; 90 days before when absent."),
     ]
@@ -89,35 +120,52 @@ pub(in crate::serve) async fn report(Given(site): Shared, uri: Uri) -> Result<Re
         let bad = |why: String| Refusal::bad(format!("`{name}` = `{value}`: {why}"));
         match (name.as_str(), value.as_str()) {
             ("format", "html") => form = Form::Html,
+            ("format", "csv") => form = Form::Csv,
             ("format", "oscal") => form = Form::Oscal,
-            ("format", _) => return Err(bad("expected html or oscal".to_owned())),
-            ("as_of", text) => at = Some(Instant::parse(text).map_err(|e| bad(e.to_string()))?),
-            ("from", text) => from = Some(Instant::parse(text).map_err(|e| bad(e.to_string()))?),
+            ("format", _) => return Err(bad("expected one of html, csv, oscal".to_owned())),
+            ("as_of", text) => at = Some(instant(text).map_err(bad)?),
+            ("from", text) => from = Some(instant(text).map_err(bad)?),
             _ => return Err(bad("there is no such parameter; there are format, as_of, from".to_owned())),
         }
     }
     if at.is_some_and(|at| at > site.now()) {
         return Err(Refusal::bad("`as_of` lies ahead: what will be is not known"));
     }
+    if from.is_some_and(|from| from > site.now()) {
+        return Err(Refusal::bad("`from` lies ahead: what will change is not known"));
+    }
     if from.is_some_and(|from| at.is_some_and(|at| from > at)) {
         return Err(Refusal::bad("`from` is after `as_of`"));
     }
     // One at a time: each judges everything again.
-    let Ok(_turn) = site.reports.try_acquire() else {
+    let Ok(turn) = Arc::clone(&site.reports).try_acquire_owned() else {
         let busy = "another pack is being made; try again in a moment";
         return Err(Refusal { after: Some(10), ..Refusal::new(StatusCode::TOO_MANY_REQUESTS, busy) });
     };
-    let list = if form == Form::Html { PAGE } else { OSCAL };
+    let (list, kind, end) = form.of();
     let asked = Asked { at, from, today: today(&site), list, threads: 1 };
-    let (text, as_of) = site.shelf.with(move |store| pack(store, &asked, form)).await?;
-    let (kind, end) = if form == Form::Html { (HTML, "html") } else { (JSON, "json") };
-    let mut response = body(StatusCode::OK, kind, text);
+    let (bytes, as_of) = site.shelf.with(move |store| pack(store, &asked, form)).await?;
+    let mut response = whole(kind, bytes, turn);
     // A page with a style of its own, which is to be kept and not to be shown by this site.
     let file = format!("attachment; filename=\"counterfoil-{}.{end}\"", as_of.to_string().replace(':', ""));
     if let Ok(file) = HeaderValue::from_str(&file) {
         response.headers_mut().insert(CONTENT_DISPOSITION, file);
     }
     Ok(response)
+}
+
+/// All of it, piece by piece. The turn goes with the last: nobody has another one made while this one is held.
+fn whole(kind: &'static str, bytes: Vec<u8>, turn: OwnedSemaphorePermit) -> Response {
+    let length = bytes.len();
+    let next = |(mut rest, turn): (Bytes, OwnedSemaphorePermit)| async move {
+        let piece = rest.split_to(rest.len().min(PIECE));
+        (!piece.is_empty()).then(|| (Ok::<_, Infallible>(piece), (rest, turn)))
+    };
+    let pieces = futures_util::stream::unfold((Bytes::from(bytes), turn), next);
+    let mut response = Response::new(Body::from_stream(pieces));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
 }
 
 fn today(site: &Site) -> Terms {
@@ -133,7 +181,7 @@ fn pack(
     store: &mut dyn crate::store::Store,
     asked: &Asked,
     form: Form,
-) -> Result<(String, Instant), Refusal> {
+) -> Result<(Vec<u8>, Instant), Refusal> {
     let grants: u64 = store.standings()?.iter().map(|(.., count)| count).sum();
     if grants > MAX_GRANTS {
         let why = format!(
@@ -141,16 +189,21 @@ fn pack(
         );
         return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
-    let pack = gather(store, asked, &mut ()).map_err(|e| match e {
+    let refused = |e: AuditError| match e {
         AuditError::NotKnown(..) => Refusal::missing(e.to_string()),
-        AuditError::Engine(crate::engine::EngineError::Store(StoreError::Busy(why))) => {
-            StoreError::Busy(why).into()
-        }
+        AuditError::Engine(EngineError::Store(StoreError::Busy(why))) => StoreError::Busy(why).into(),
         e => Refusal::broken(&e),
-    })?;
-    let text = match form {
-        Form::Html => html(&pack),
-        Form::Oscal => format!("{:#}\n", oscal(&pack)),
     };
-    Ok((text, pack.head.as_of))
+    if form == Form::Csv {
+        return match zipped(store, asked, MAX_ZIP).map_err(refused)? {
+            Zipped::Whole(bytes, as_of) => Ok((bytes, as_of)),
+            Zipped::TooLarge => {
+                let why = "the tables are too large to be fetched as one file; `counterfoil report` writes them into a folder";
+                Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, why))
+            }
+        };
+    }
+    let pack = gather(store, asked, &mut ()).map_err(refused)?;
+    let text = if form == Form::Html { html(&pack) } else { format!("{:#}\n", oscal(&pack)) };
+    Ok((text.into_bytes(), pack.head.as_of))
 }

@@ -1,8 +1,7 @@
 //! Findings: some of them, one with its life, and accepting one for a time.
 
 use axum::Extension;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Json, Path, State as Given};
+use axum::extract::State as Given;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -11,18 +10,25 @@ use serde_json::value::RawValue;
 
 use super::super::act;
 use super::super::answer::{Refusal, json};
-use super::super::ask::Asked;
+use super::super::ask::{Asked, none};
 use super::super::routes::Shared;
 use super::super::sign_in::Caller;
+use super::super::taken::{Path, Sent};
 use crate::model::Instant;
 use crate::model::event::{Cause, State};
+use crate::model::finding::Severity;
 use crate::model::life::{Acceptance, Life};
 use crate::store::{GroupCount, Store};
 
 /// A finding, and where it is in its life.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::serve) struct Told {
+    id: String,
+    check: String,
+    severity: Severity,
     state: State,
+    /// Whether it came and went so often that it is held open until it is quiet.
+    flapping: bool,
     episode: u32,
     #[schemars(with = "String")]
     first_seen: Instant,
@@ -41,7 +47,11 @@ impl From<Life> for Told {
     fn from(life: Life) -> Self {
         let acceptance = life.acceptance.filter(|_| life.state == State::Accepted);
         Self {
+            id: life.id,
+            check: life.check,
+            severity: life.severity,
             state: life.state,
+            flapping: life.quiet_at.is_some(),
             episode: life.episode,
             first_seen: life.first_seen,
             changed_at: life.changed_at,
@@ -111,7 +121,12 @@ pub(in crate::serve) async fn list(Given(site): Shared, uri: Uri) -> Result<Resp
     Ok(json(StatusCode::OK, &Listed::Findings { total: found.total, offset, limit, findings }))
 }
 
-pub(in crate::serve) async fn one(Given(site): Shared, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(in crate::serve) async fn one(
+    Given(site): Shared,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    none(&uri)?;
     let life = site.shelf.with(move |store| life(store, &id)).await?;
     Ok(json(StatusCode::OK, &Told::from(life)))
 }
@@ -129,7 +144,9 @@ const EVENTS: usize = 1000;
 pub(in crate::serve) async fn events(
     Given(site): Shared,
     Path(id): Path<String>,
+    uri: Uri,
 ) -> Result<Response, Refusal> {
+    none(&uri)?;
     let events = site
         .shelf
         .with(move |store| {
@@ -172,9 +189,10 @@ pub(in crate::serve) async fn accept(
     Given(site): Shared,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    wanted: Result<Json<Wanted>, JsonRejection>,
+    uri: Uri,
+    Sent(wanted): Sent<Wanted>,
 ) -> Result<Response, Refusal> {
-    let Json(wanted) = wanted?;
+    none(&uri)?;
     act::accept(&site, &caller, id, wanted.until, wanted.reason).await?;
     Ok(json(StatusCode::OK, &Accepted { accepted_until: wanted.until }))
 }

@@ -3,13 +3,15 @@
 mod catalog;
 pub(super) mod chains;
 mod evidence;
+mod exceptions;
 mod findings;
 mod grants;
 mod overview;
+mod people;
 mod runs;
 pub(super) mod sources;
 
-use super::answer::{HTML, TEXT};
+use super::answer::{HTML, JSON, TEXT, ZIP};
 use super::ask::{MAX_LIMIT, asked_parameters};
 use super::openapi::{About, Parameter, Routes};
 use super::sign_in::Need;
@@ -65,21 +67,34 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/api/v1/report",
             audit,
             About::text("report", "The evidence pack of an instant.", HTML)
-                .or_json()
+                .or_kinds([JSON, ZIP])
                 .with(evidence::described()),
             evidence::report,
         )
         .get(
             "/api/v1/exceptions",
             read,
-            About::gives::<catalog::Exceptions>("exceptions", "The exceptions that have not ended."),
-            catalog::exceptions,
+            About::gives::<exceptions::Exceptions>(
+                "exceptions",
+                "The exceptions that have not ended, those that end first at the top.",
+            )
+            .with(exceptions::described()),
+            exceptions::list,
         )
         .get(
             "/api/v1/checks",
             read,
-            About::gives::<catalog::Checks>("checks", "Every check, as it is configured."),
+            About::gives::<catalog::Checks>(
+                "checks",
+                "Every check, as it is configured, and how much of it is open.",
+            ),
             catalog::checks,
+        )
+        .get(
+            "/api/v1/checks/{name}",
+            read,
+            About::gives::<catalog::Check>("check", "One check, as it is configured, and how much of it is open."),
+            catalog::check,
         )
         .get(
             "/api/v1/controls",
@@ -102,6 +117,29 @@ pub(super) fn routes(routes: Routes) -> Routes {
             read,
             About::gives::<findings::Told>("finding", "One finding, and where it is in its life."),
             findings::one,
+        )
+        .get(
+            "/api/v1/findings/{id}/chain",
+            read,
+            About::gives::<Chain<'static>>("findingChain", "The chain behind what a finding is about."),
+            chains::finding,
+        )
+        .get(
+            "/api/v1/people",
+            read,
+            About::gives::<people::Desks>("people", "What is open on whose desk, the worst desk first.")
+                .with(people::described()),
+            people::list,
+        )
+        .get(
+            "/api/v1/people/{name}",
+            read,
+            About::gives::<people::Person>(
+                "person",
+                "What somebody answers for first, and what was found about access that they hold.",
+            )
+            .with(people::described_of_one()),
+            people::one,
         )
         .get(
             "/api/v1/findings/{id}/events",

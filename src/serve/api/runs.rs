@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::super::answer::{Refusal, json};
-use super::super::ask::{MAX_LIMIT, number, parameters};
+use super::super::ask::{paged, parameters};
 use super::super::routes::Shared;
 use crate::model::Instant;
 
@@ -33,17 +33,8 @@ pub(in crate::serve) struct List {
 }
 
 pub(in crate::serve) async fn list(Given(site): Shared, uri: Uri) -> Result<Response, Refusal> {
-    let mut limit = 100;
-    for (name, value) in parameters(&uri)? {
-        match name.as_str() {
-            "limit" => {
-                let given = number(&value, u64::from(MAX_LIMIT));
-                limit = given.map_err(|why| Refusal::bad(format!("`limit` = `{value}`: {why}")))?;
-            }
-            _ => return Err(Refusal::bad(format!("`{name}`: there is no such parameter; there is limit"))),
-        }
-    }
-    let runs = site.shelf.with(move |store| store.runs(usize::try_from(limit).unwrap_or(0))).await?;
+    let (limit, _) = paged(&parameters(&uri)?, 100, None)?;
+    let runs = site.shelf.with(move |store| store.runs(limit as usize)).await?;
     let read = |text: String| RawValue::from_string(text).ok();
     let runs = runs
         .into_iter()

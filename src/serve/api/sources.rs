@@ -1,20 +1,24 @@
 //! The sources: how each stands, and letting a held pull pass.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Json, Path, State as Given};
-use axum::http::StatusCode;
+use axum::extract::State as Given;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::act;
 use super::super::answer::{Refusal, json};
+use super::super::ask::none;
 use super::super::routes::Shared;
 use super::super::sign_in::Caller;
 use super::super::site::Site;
-use crate::model::Instant;
-use crate::model::life::{Condition, SourceState, Trouble};
+use super::super::taken::{Path, Sent};
+use crate::engine::{Manifest, PullOutcome};
+use crate::model::life::{Condition, Counts, Difference, SourceState, Trouble};
+use crate::model::{Instant, RecordType};
 
 /// A source, as it stands.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -63,8 +67,48 @@ pub(in crate::serve) async fn stand(site: &Site) -> Result<Vec<Stands>, Refusal>
     Ok(stands.collect())
 }
 
-pub(in crate::serve) async fn list(Given(site): Shared) -> Result<Response, Refusal> {
-    Ok(json(StatusCode::OK, &List { sources: stand(&site).await? }))
+/// How many runs are looked through for how a held pull differs.
+const RUNS: usize = 20;
+
+/// How the pulls that are held differ from the last good ones, by source, as the last run that tried them said.
+pub(in crate::serve) async fn differences(
+    site: &Site,
+    sources: &[Stands],
+) -> Result<BTreeMap<String, Difference>, Refusal> {
+    let mut all = BTreeMap::new();
+    if !sources.iter().any(|s| s.state == "held") {
+        return Ok(all);
+    }
+    let runs = site.shelf.with(|store| store.runs(RUNS)).await?;
+    let manifests =
+        runs.iter().filter_map(|row| serde_json::from_str::<Manifest>(row.manifest.as_deref()?).ok());
+    for line in manifests.flat_map(|m| m.sources) {
+        if let PullOutcome::Held { difference, .. } = line.outcome {
+            all.entry(line.id).or_insert(difference);
+        }
+    }
+    Ok(all)
+}
+
+pub(in crate::serve) async fn list(Given(site): Shared, uri: Uri) -> Result<Response, Refusal> {
+    none(&uri)?;
+    let stands = stand(&site).await?;
+    let mut held = differences(&site, &stands).await?;
+    let sources = stands.into_iter().map(|stands| {
+        let difference = held.remove(&stands.id).filter(|_| stands.state == "held").map(|d| d.of);
+        Source { stands, difference }
+    });
+    Ok(json(StatusCode::OK, &List { sources: sources.collect() }))
+}
+
+/// A source, as it stands, and how a pull that is held differs from its last good one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Source {
+    #[serde(flatten)]
+    stands: Stands,
+    /// By the type of the records.
+    #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, u64>>>")]
+    difference: Option<BTreeMap<RecordType, Counts>>,
 }
 
 /// Which held pull is let pass.
@@ -78,7 +122,7 @@ pub(in crate::serve) struct Wanted {
 /// Every configured source.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::serve) struct List {
-    sources: Vec<Stands>,
+    sources: Vec<Source>,
 }
 
 /// That a held pull is let pass.
@@ -91,9 +135,10 @@ pub(in crate::serve) async fn approve(
     Given(site): Shared,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    wanted: Result<Json<Wanted>, JsonRejection>,
+    uri: Uri,
+    Sent(wanted): Sent<Wanted>,
 ) -> Result<Response, Refusal> {
-    let Json(wanted) = wanted?;
+    none(&uri)?;
     act::approve(&site, &caller, id, wanted.run).await?;
     Ok(json(StatusCode::OK, &Approved { approved: wanted.run }))
 }

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::model::Instant;
 
+/// What the whole is called.
+const WHOLE: &str = "the body";
 /// How many evaluations one request asks for at the most.
 pub(super) const MOST: usize = 1000;
 
@@ -99,7 +101,12 @@ fn object<'v, T: Deserialize<'v>>(name: &str, text: &'v str) -> Result<T, String
     if !text.trim_start().starts_with('{') {
         return Err(format!("{name}: expected an object"));
     }
-    serde_json::from_str(text).map_err(|e| format!("{name}: {e}"))
+    serde_json::from_str(text).map_err(|e| {
+        let (why, place) = (e.to_string(), format!(" at line {} column {}", e.line(), e.column()));
+        // Of a part its place within the part would be taken for one within the whole.
+        let why = if name == WHOLE { &why } else { why.strip_suffix(&place).unwrap_or(&why) };
+        format!("{name}: {why}")
+    })
 }
 
 fn parts(name: &str, text: &str) -> Result<Parts, String> {
@@ -205,7 +212,7 @@ fn one(own: &Parts, common: &Common) -> Result<Asked, String> {
 /// What is wrong with the request as a whole.
 pub(super) fn read(body: &[u8], many: bool) -> Result<Request, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
-    let all = parts("the body", text)?;
+    let all = parts(WHOLE, text)?;
     let common = Common::of(&all);
     let evaluations = all.evaluations.as_deref().filter(|e| many && !e.is_empty());
     let Some(evaluations) = evaluations else { return one(&Parts::default(), &common).map(Request::One) };

@@ -1,8 +1,7 @@
 //! The addresses of AuthZEN: one evaluation, several, and what there is.
 
-use axum::body::Bytes;
 use axum::extract::State as Given;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST};
+use axum::http::header::{CACHE_CONTROL, HOST};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use schemars::JsonSchema;
@@ -14,6 +13,7 @@ use super::super::openapi::{About, Routes};
 use super::super::routes::Shared;
 use super::super::sign_in::Need;
 use super::super::site::Site;
+use super::super::taken::{NOT_JSON, Raw, is_json};
 use super::ask::{self, Semantic};
 use super::decide::{Answered, Decision, answer};
 
@@ -129,20 +129,18 @@ struct Keys {
     keys: Vec<Map<String, Value>>,
 }
 
-async fn evaluation(Given(site): Shared, headers: HeaderMap, body: Bytes) -> Result<Response, Refusal> {
+async fn evaluation(Given(site): Shared, headers: HeaderMap, Raw(body): Raw) -> Result<Response, Refusal> {
     evaluated(&site, &headers, &body, false)
 }
 
-async fn evaluations(Given(site): Shared, headers: HeaderMap, body: Bytes) -> Result<Response, Refusal> {
+async fn evaluations(Given(site): Shared, headers: HeaderMap, Raw(body): Raw) -> Result<Response, Refusal> {
     evaluated(&site, &headers, &body, true)
 }
 
 fn evaluated(site: &Site, headers: &HeaderMap, body: &[u8], many: bool) -> Result<Response, Refusal> {
     let Some(decisions) = &site.decisions else { return Err(off()) };
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        return Err(Refusal::bad("expected `content-type: application/json`"));
+    if !is_json(headers) {
+        return Err(Refusal::bad(NOT_JSON));
     }
     let request = ask::read(body, many).map_err(Refusal::bad)?;
     let ready = decisions.ready().map_err(|why| {

@@ -1,13 +1,29 @@
 //! What is said of one route.
 
+use std::sync::LazyLock;
+
 use schemars::{JsonSchema, SchemaGenerator};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::answer::JSON;
 use super::super::sign_in::Need;
 use super::schema;
 
 type Schema = fn(&mut SchemaGenerator) -> Value;
+
+/// What is sent and answered of an invented company, by the name of the operation: `answer` of each that gives JSON, and `body`
+/// of each that takes some. Left out where it cannot be read, which a test does not let pass.
+static EXAMPLES: LazyLock<Map<String, Value>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("examples.json")).unwrap_or_default());
+
+/// A schema, with an example where there is one.
+fn shown(schema: Value, example: Option<&Value>) -> Value {
+    let mut shown = json!({ "schema": schema });
+    if let (Some(shown), Some(example)) = (shown.as_object_mut(), example) {
+        shown.insert("example".to_owned(), example.clone());
+    }
+    shown
+}
 
 /// What a route is for, what it takes and what it gives.
 pub(in crate::serve) struct About {
@@ -17,8 +33,8 @@ pub(in crate::serve) struct About {
     body: Option<Schema>,
     answer: (&'static str, Schema),
     also: Option<(u16, Schema)>,
-    /// Whether the answer may be JSON too.
-    json: bool,
+    /// What the answer may be too: JSON, a zip.
+    kinds: Vec<&'static str>,
 }
 
 /// A parameter of an address.
@@ -75,14 +91,14 @@ impl About {
             body: None,
             answer: (JSON, schema::<T>),
             also: None,
-            json: false,
+            kinds: vec![],
         }
     }
 
     /// A route that gives a text.
     pub(in crate::serve) fn text(id: &'static str, summary: &'static str, kind: &'static str) -> Self {
         let text: Schema = |_| json!({ "type": "string" });
-        Self { id, summary, parameters: vec![], body: None, answer: (kind, text), also: None, json: false }
+        Self { id, summary, parameters: vec![], body: None, answer: (kind, text), also: None, kinds: vec![] }
     }
 
     /// With these parameters in the address.
@@ -97,9 +113,9 @@ impl About {
         self
     }
 
-    /// That may give an object as JSON too.
-    pub(in crate::serve) fn or_json(mut self) -> Self {
-        self.json = true;
+    /// That may give something of another kind too: an object as JSON, or bytes.
+    pub(in crate::serve) fn or_kinds(mut self, kinds: impl IntoIterator<Item = &'static str>) -> Self {
+        self.kinds.extend(kinds);
         self
     }
 
@@ -110,7 +126,15 @@ impl About {
     }
 
     /// The operation, as OpenAPI says it.
-    pub(super) fn operation(&self, path: &str, need: Option<Need>, generator: &mut SchemaGenerator) -> Value {
+    /// `bodies` describes what is taken.
+    pub(super) fn operation(
+        &self,
+        path: &str,
+        need: Option<Need>,
+        generator: &mut SchemaGenerator,
+        bodies: &mut SchemaGenerator,
+    ) -> Value {
+        let example = |part: &str| EXAMPLES.get(self.id)?.get(part);
         let within = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let of_path = within.map(|name| {
             json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 } })
@@ -118,17 +142,19 @@ impl About {
         let parameters: Vec<Value> = of_path.chain(self.parameters.iter().map(Parameter::value)).collect();
         let (kind, answer) = self.answer;
         let mut responses = json!({
-            "200": { "description": "It is given.", "content": { kind: { "schema": answer(generator) } } },
+            "200": { "description": "It is given.", "content": { kind: shown(answer(generator), example("answer")) } },
             "431": { "description": "The address or the headers are too long." },
             "default": {
                 "description": "Why not.",
                 "content": { JSON: { "schema": { "$ref": "#/components/schemas/ErrorBody" } } },
             },
         });
-        if self.json
-            && let Some(content) = responses.pointer_mut("/200/content").and_then(Value::as_object_mut)
-        {
-            content.insert(JSON.to_owned(), json!({ "schema": { "type": "object" } }));
+        if let Some(content) = responses.pointer_mut("/200/content").and_then(Value::as_object_mut) {
+            for kind in &self.kinds {
+                // Of bytes OpenAPI says nothing but what they are.
+                let what = if *kind == JSON { json!({ "schema": { "type": "object" } }) } else { json!({}) };
+                content.insert((*kind).to_owned(), what);
+            }
         }
         if let (Some((status, also)), Some(all)) = (self.also, responses.as_object_mut()) {
             let content = json!({ JSON: { "schema": also(generator) } });
@@ -151,7 +177,7 @@ impl About {
                 all.insert("description".to_owned(), json!(format!("Needs the role {}.", need.roles())));
             }
             if let Some(body) = self.body {
-                let content = json!({ JSON: { "schema": body(generator) } });
+                let content = json!({ JSON: shown(body(bodies), example("body")) });
                 all.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
             }
         }

@@ -35,6 +35,8 @@ pub(super) struct Routes {
     router: Router<Arc<Site>>,
     paths: Map<String, Value>,
     schemas: SchemaGenerator,
+    /// What is taken may leave out what is always given.
+    bodies: SchemaGenerator,
 }
 
 impl Routes {
@@ -42,8 +44,9 @@ impl Routes {
         let mut schemas = SchemaSettings::draft2020_12();
         schemas.definitions_path = "/components/schemas".into();
         schemas.meta_schema = None;
+        let bodies = schemas.clone().for_deserialize().into_generator();
         let schemas = schemas.for_serialize().into_generator();
-        Self { site: Arc::clone(site), router: Router::new(), paths: Map::new(), schemas }
+        Self { site: Arc::clone(site), router: Router::new(), paths: Map::new(), schemas, bodies }
     }
 
     /// A route that is only looked at.
@@ -77,7 +80,7 @@ impl Routes {
         handler: H,
     ) -> Self {
         let word = method.as_str().to_ascii_lowercase();
-        let operation = about.operation(path, need, &mut self.schemas);
+        let operation = about.operation(path, need, &mut self.schemas, &mut self.bodies);
         let of_path = self.paths.entry(path).or_insert_with(|| json!({}));
         if let Some(of_path) = of_path.as_object_mut() {
             of_path.insert(word, operation);
@@ -95,6 +98,10 @@ impl Routes {
     /// The routes, and what describes them.
     pub(super) fn finish(mut self) -> (Router<Arc<Site>>, Value) {
         let _ = schema::<ErrorBody>(&mut self.schemas);
+        let mut schemas = self.schemas.take_definitions(true);
+        for (name, schema) in self.bodies.take_definitions(true) {
+            schemas.entry(name).or_insert(schema);
+        }
         let document = json!({
             "openapi": "3.1.0",
             "info": {
@@ -107,7 +114,7 @@ impl Routes {
             "servers": [{ "url": "/" }],
             "paths": self.paths,
             "components": {
-                "schemas": self.schemas.take_definitions(true),
+                "schemas": schemas,
                 "securitySchemes": { "token": {
                     "type": "http", "scheme": "bearer", "description": "A token of [[serve.token]].",
                 } },

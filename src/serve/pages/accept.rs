@@ -1,7 +1,7 @@
 //! Accepting a finding for a time: the form, and what comes of it.
 
 use axum::Extension;
-use axum::extract::{Form, Path, State as Given};
+use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
@@ -12,6 +12,7 @@ use super::super::answer::Refusal;
 use super::super::guard::spoken;
 use super::super::routes::Shared;
 use super::super::sign_in::Caller;
+use super::super::taken::{Form, Path};
 use super::bits;
 use super::finding;
 use super::frame::{sentence, word};

@@ -3,7 +3,7 @@
 //! It is told of what is remembered, by the terms of now; the chain and its picture are those of `counterfoil explain`.
 
 use axum::Extension;
-use axum::extract::{Path, State as Given};
+use axum::extract::State as Given;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
@@ -13,6 +13,7 @@ use super::super::chains::{Looked, look};
 use super::super::routes::Shared;
 use super::super::sign_in::Caller;
 use super::super::site::Site;
+use super::super::taken::Path;
 use super::bits;
 use super::frame::framed;
 use super::html::{Html, Name, put};

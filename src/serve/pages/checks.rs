@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Extension;
-use axum::extract::{Path, State as Given};
+use axum::extract::State as Given;
 use axum::response::Response;
 
 use super::super::answer::Refusal;
 use super::super::routes::Shared;
 use super::super::sign_in::Caller;
 use super::super::site::Facts;
+use super::super::taken::Path;
 use super::bits;
 use super::findings::part;
 use super::frame::page;

@@ -2,7 +2,7 @@
 //! accepting it for a time.
 
 use axum::Extension;
-use axum::extract::{Path, State as Given};
+use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -10,6 +10,7 @@ use super::super::answer::Refusal;
 use super::super::routes::Shared;
 use super::super::sign_in::{Caller, Need};
 use super::super::site::{Facts, Site};
+use super::super::taken::Path;
 use super::accept::{self, Filled};
 use super::bits::{self, Person, Ticket};
 use super::frame::framed;

@@ -1,7 +1,7 @@
 //! People: what lies on whose desk, and for one of them what they answer for and what was found about their own access.
 
 use axum::Extension;
-use axum::extract::{Path, State as Given};
+use axum::extract::State as Given;
 use axum::http::Uri;
 use axum::response::Response;
 
@@ -9,6 +9,7 @@ use super::super::answer::Refusal;
 use super::super::ask::parameters;
 use super::super::routes::Shared;
 use super::super::sign_in::Caller;
+use super::super::taken::Path;
 use super::bits;
 use super::findings::part;
 use super::frame::page;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant as Tick};
 
 use axum::Extension;
-use axum::extract::{Form, Query, State};
+use axum::extract::{Query, State};
 use axum::http::header::{HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use super::super::guard::cookie;
 use super::super::routes::Shared;
 use super::super::sign_in::{COOKIE, Peer, Role};
 use super::super::site::Site;
+use super::super::taken::Form;
 use super::frame::framed;
 use super::html::{Html, put};
 

@@ -1,10 +1,8 @@
 //! The sources: which are fresh, which are not and why; and, for who may, letting a held pull pass after a look at how it
 //! differs.
 
-use std::collections::BTreeMap;
-
 use axum::Extension;
-use axum::extract::{Form, Path, State as Given};
+use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
@@ -12,20 +10,16 @@ use serde::Deserialize;
 
 use super::super::act;
 use super::super::answer::Refusal;
-use super::super::api::sources::{Stands, stand};
+use super::super::api::sources::{Stands, differences, stand};
 use super::super::guard::spoken;
 use super::super::routes::Shared;
 use super::super::sign_in::{Caller, Need};
+use super::super::taken::{Form, Path};
 use super::bits;
 use super::frame::{page, sentence, word};
 use super::html::{Ago, Html, Name, Show, put};
-use crate::engine::{Manifest, PullOutcome};
 use crate::model::Instant;
 use crate::model::life::{Difference, Trouble};
-use crate::store::RunRow;
-
-/// How many runs are looked through for how a held pull differs.
-const RUNS: usize = 20;
 
 /// How a source stands, as a word with a shape.
 pub(super) struct Mark(pub(super) &'static str);
@@ -47,11 +41,7 @@ pub(in crate::serve) async fn list(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Refusal> {
     let sources = stand(&site).await?;
-    let runs = match sources.iter().any(|s| s.state == "held") {
-        true => site.shelf.with(|store| store.runs(RUNS)).await?,
-        false => vec![],
-    };
-    let held = differences(&runs);
+    let held = differences(&site, &sources).await?;
     let now = site.now();
     let mut main = Html::default();
     let p = &mut main;
@@ -67,19 +57,6 @@ pub(in crate::serve) async fn list(
         table(&sources, now, p);
     }
     Ok(page(Some(&caller), "/sources", "Sources", &main))
-}
-
-/// How the pulls that are held differ from the last good ones, by source, as the last run that tried them said.
-fn differences(runs: &[RunRow]) -> BTreeMap<String, Difference> {
-    let mut all = BTreeMap::new();
-    let manifests =
-        runs.iter().filter_map(|row| serde_json::from_str::<Manifest>(row.manifest.as_deref()?).ok());
-    for line in manifests.flat_map(|m| m.sources) {
-        if let PullOutcome::Held { difference, .. } = line.outcome {
-            all.entry(line.id).or_insert(difference);
-        }
-    }
-    all
 }
 
 fn held(s: &Stands, difference: Option<&Difference>, caller: &Caller, p: &mut Html) {

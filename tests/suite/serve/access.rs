@@ -45,7 +45,7 @@ pub struct House {
     runtime: tokio::runtime::Runtime,
     end: Option<oneshot::Sender<()>>,
     /// Goes with the server.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl House {
@@ -102,7 +102,12 @@ impl House {
         let server = runtime.block_on(Server::bind(&serve, Arc::clone(&site))).unwrap();
         let address = server.address();
         runtime.spawn(server.run(async { drop(ended.await) }));
-        Self { address, store: open(), woken, site, status, runtime, end: Some(end), _folder: folder }
+        Self { address, store: open(), woken, site, status, runtime, end: Some(end), folder }
+    }
+
+    /// Where its store and its secrets are.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// As if a run had ended.

@@ -172,6 +172,32 @@ fn whatever_is_sent_is_answered_as_described() {
     assert!(run.status.success(), "{said}{}", String::from_utf8_lossy(&run.stderr));
 }
 
+/// The examples are of an invented company, as a server answered them; what is described moves on, and they have to go with it.
+#[test]
+fn every_answer_and_every_body_has_an_example_that_is_as_described() {
+    let Some(programs) = python("schemathesis", &["schemathesis==4.32.5"]) else { return };
+    let (house, folder) = (house(), tempfile::tempdir().unwrap());
+    let hold = |document: &Value| {
+        let file = folder.path().join("openapi.json");
+        std::fs::write(&file, document.to_string()).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/serve/examples.py");
+        let run = Command::new(programs.join("python")).arg(script).arg(file).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap()
+    };
+    let mut document = document(&house);
+    assert_eq!(hold(&document), "");
+    let answer = |path: &str| format!("/paths/~1api~1v1~1{path}/get/responses/200/content/application~1json");
+    document.pointer_mut(&answer("people")).unwrap()["example"]["people"][0]["count"] = json!("many");
+    document.pointer_mut(&answer("runs")).unwrap().as_object_mut().unwrap().remove("example");
+    let said = hold(&document);
+    assert!(
+        said.contains("people.answer: ['people', 0, 'count']") && said.contains("runs.answer: no example"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 2, "{said}");
+}
+
 #[test]
 fn evidence_is_given_to_auditors() {
     let house = house();
@@ -187,7 +213,7 @@ fn evidence_is_given_to_auditors() {
         assert!(answer.body.contains("vpn"), "{}", answer.body);
     }
     for (query, code) in [
-        ("format=csv", 400),
+        ("format=pdf", 400),
         ("as_of=2027-01-01T00:00:00Z", 400),
         ("as_of=soon", 400),
         ("as_of=2026-06-01T12:30:00Z&from=2026-06-01T12:40:00Z", 400),
