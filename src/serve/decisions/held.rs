@@ -56,7 +56,7 @@ pub(super) struct Ready {
 }
 
 impl Held {
-    /// Reads and judges everything that is known.
+    /// Reads and judges everything that is known; `offers`: also how access was asked for so far.
     ///
     /// # Errors
     /// When the store fails, or holds more grants than may be held.
@@ -65,6 +65,7 @@ impl Held {
         settings: &Settings,
         now: Instant,
         most: u64,
+        offers: bool,
     ) -> Result<Self, String> {
         let failed = |e: EngineError| e.to_string();
         let asked = |e: StoreError| failed(e.into());
@@ -97,8 +98,8 @@ impl Held {
                 });
             }
         }
-        let requests = world.ways().map(|(_, source, _)| source.to_owned()).collect();
-        let (ways, decide) = (ways(&world), Decide::new(&judgement));
+        let (ways, requests) = if offers { ways(&world) } else { Default::default() };
+        let decide = Decide::new(&judgement);
         let next_change = judgement.next_change();
         Ok(Self {
             decide,

@@ -35,10 +35,11 @@ pub(in crate::serve) fn keep(site: &Weak<Site>, decisions: &Arc<Decisions>, stor
         let mut fresh = false;
         let (settings, begun) = (site.facts().settings.clone(), Tick::now());
         if build && begun >= next {
-            let most = decisions.terms().settings.max_grants;
+            let terms = decisions.terms();
+            let (most, offers) = (terms.settings.max_grants, terms.offering.is_some());
             // Before: what is taken in meanwhile may not be in the index.
             let stood = store.sources().unwrap_or_default();
-            match Held::build(store, &settings, site.now(), most) {
+            match Held::build(store, &settings, site.now(), most, offers) {
                 Ok(new) => {
                     let ms = begun.elapsed().as_millis();
                     tracing::info!(

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::ask::Asked;
 use super::settings::AccessRequest;
-use crate::evidence::Signer;
+use crate::evidence::{Signer, Verifier};
 use crate::model::Instant;
 
 /// The claims of a token: all that the draft asks for, inline.
@@ -64,11 +64,16 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// The key that signs.
+/// The key that signs, and those that are told beside it.
 #[derive(Debug)]
 pub(in crate::serve::decisions) struct KeySet {
     signer: Signer,
-    id: String,
+    others: Vec<Verifier>,
+}
+
+/// How a token names a key.
+fn id(key: &Verifier) -> String {
+    format!("{:08x}", key.id())
 }
 
 impl KeySet {
@@ -76,13 +81,15 @@ impl KeySet {
         let text = settings.key.fetch(folder).map_err(|e| format!("key: {e}"))?;
         let signer =
             Signer::parse(text.expose_secret()).map_err(|e| format!("key: {}: {e}", settings.key))?;
-        let id = format!("{:08x}", signer.verifier().id());
-        Ok(Self { signer, id })
+        let parsed = settings.verifiers.iter().enumerate();
+        let others = parsed
+            .map(|(n, text)| Verifier::parse(text).map_err(|e| format!("verifiers: number {}: {e}", n + 1)));
+        Ok(Self { others: others.collect::<Result<_, _>>()?, signer })
     }
 
     /// A signed token, in the compact form.
     pub(super) fn token(&self, claims: &Claims<'_>) -> Option<String> {
-        let head = json!({ "alg": "EdDSA", "kid": self.id, "typ": "JWT" }).to_string();
+        let head = json!({ "alg": "EdDSA", "kid": id(self.signer.verifier()), "typ": "JWT" }).to_string();
         let body = serde_json::to_string(claims).ok()?;
         let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(head), URL_SAFE_NO_PAD.encode(body));
         let signature = self.signer.sign_other(&token).ok()?;
@@ -92,12 +99,15 @@ impl KeySet {
     }
 }
 
-/// The public key, as a JWK Set.
+/// The public keys, as a JWK Set.
 impl Serialize for KeySet {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let x = URL_SAFE_NO_PAD.encode(self.signer.verifier().key());
-        let key =
-            json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.id, "x": x });
-        json!({ "keys": [key] }).serialize(to)
+        let own = self.signer.verifier();
+        let others = self.others.iter().filter(|other| *other != own);
+        let told = std::iter::once(own).chain(others).map(|key| {
+            let x = URL_SAFE_NO_PAD.encode(key.key());
+            json!({ "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": id(key), "x": x })
+        });
+        json!({ "keys": told.collect::<Vec<Value>>() }).serialize(to)
     }
 }

@@ -14,7 +14,7 @@ mod approval;
 mod binding;
 mod settings;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -112,17 +112,20 @@ impl Agreed {
     }
 }
 
-/// How access was asked for, by the number of the system.
-pub(super) fn ways(world: &World) -> HashMap<u32, Asking> {
-    let mut ways: HashMap<u32, Asking> = HashMap::new();
+/// How access was asked for, by the number of the system; and the sources of all requests.
+pub(super) fn ways(world: &World) -> (HashMap<u32, Asking>, BTreeSet<String>) {
+    let (mut ways, mut sources) = (HashMap::<u32, Asking>::new(), BTreeSet::new());
     for (system, source, path) in world.ways() {
+        if !sources.contains(source) {
+            sources.insert(source.to_owned());
+        }
         let way = ways.entry(system).or_default();
         way.source.add(source);
         if let Some(path) = path {
             way.path.add(path);
         }
     }
-    ways
+    (ways, sources)
 }
 
 /// The part as it is configured, with its key.

@@ -21,6 +21,10 @@ pub struct AccessRequest {
     /// Where the private key is that signs what was denied; `counterfoil evidence keygen` makes one. Not that of `[evidence]`.
     #[schemars(with = "String")]
     pub key: SecretRef,
+    /// Public keys (NAME+ID+KEY) that are told beside it: the one before, or the next, so that a key can be changed while denials
+    /// are being asked about.
+    #[serde(default)]
+    pub verifiers: Vec<String>,
     /// What whoever takes requests calls itself; `endpoint` when absent.
     #[serde(default)]
     pub audience: Option<String>,

@@ -228,6 +228,21 @@ fn ways_are_by_system_and_by_source_and_what_none_fits_cannot_be_asked_for() {
 }
 
 #[test]
+fn keys_are_told_side_by_side_while_one_takes_the_place_of_another() {
+    let (other, _) = Signer::generate("old.example").unwrap();
+    let other = other.verifier().to_string();
+    // What belongs to the part itself stands before its ways.
+    let house = house(&format!("verifiers = [\"{other}\"]\n"));
+    let keys: Value = serde_json::from_str(&house.get("/access/v1/jwks", "").body).unwrap();
+    let ids: Vec<&str> =
+        keys["keys"].as_array().unwrap().iter().map(|k| k["kid"].as_str().unwrap()).collect();
+    assert_eq!((ids.len(), ids[1]), (2, other.split('+').nth(1).unwrap()));
+    let token = ask(&house, &question("bob", "write"))["context"]["access_request"]["binding_token"].clone();
+    let head = decode_header(token.as_str().unwrap()).unwrap();
+    assert_eq!(head.kid.as_deref(), Some(ids[0]), "it signs with its own");
+}
+
+#[test]
 fn an_approval_that_is_shown_makes_no_yes_and_a_better_no() {
     let house = house("");
     let next = |asked: &Value, approval: Value| {
