@@ -35,4 +35,4 @@ pub use pack::*;
 pub use population::{Source, Status};
 pub use simulate::{Moved, Question, Simulated, What, simulate};
 pub use weighed::{Hashed, MANIFEST, SUMS, Weighed, weighed};
-pub use zipped::{Zipped, zipped};
+pub use zipped::{Spool, Zipped, zipped};

@@ -89,7 +89,10 @@ pub fn run(
         let look = waker(&wake, Wake::Acted);
         let own =
             Site::new(serve, &config.folder, Arc::clone(&status), stores, now, look).map_err(|e| fail(&e))?;
-        let own = Arc::new(own);
+        // Beside the store there is room, and nobody else reads; a file without a name goes with whoever has it open.
+        let beside =
+            store.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let own = Arc::new(own.spooling(Arc::new(move || Ok(Box::new(tempfile::tempfile_in(&beside)?)))));
         own.set_facts(facts(&config, &core));
         if own.decides() {
             own.keep_decisions(open()?).map_err(|e| fail(&e))?;

@@ -34,7 +34,7 @@ pub use decisions::{AccessRequest, Deciding};
 pub use metrics::{FindingCount, GrantCount, Metrics, SinkQueue, SourceState, SourceStatus};
 pub use server::Server;
 pub use sign_in::{Oidc, Role, TokenEntry};
-pub use site::{Facts, Site};
+pub use site::{Facts, MakeSpool, Site};
 pub use status::{Readiness, Status};
 
 use std::fmt;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{self, Cursor};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,6 +15,7 @@ use super::pages::Kept;
 use super::shelf::Shelf;
 use super::sign_in::{Attempts, Provider, Sessions, Tokens};
 use super::{Oidc, Serve, ServeError, Status};
+use crate::audit::Spool;
 use crate::controls::Controls;
 use crate::judge::Settings;
 use crate::model::{Duration, Instant};
@@ -31,6 +33,20 @@ pub struct Facts {
     /// The controls of all frameworks.
     pub controls: Controls,
 }
+
+/// Makes something that what is too large for memory is kept in until it has been fetched.
+pub type MakeSpool = Arc<dyn Fn() -> io::Result<Box<dyn Spool>> + Send + Sync>;
+
+/// Where what is made for somebody is kept until it has been fetched, and how much of it.
+#[derive(Clone)]
+pub(super) struct Spooling {
+    pub(super) make: MakeSpool,
+    pub(super) most: u64,
+}
+
+/// How much is kept in memory, and how much where there is another place for it.
+const IN_MEMORY: u64 = 64 << 20;
+const ASIDE: u64 = 2 << 30;
 
 /// What all answers share.
 pub struct Site {
@@ -51,6 +67,7 @@ pub struct Site {
     pub(super) decisions: Option<Arc<Decisions>>,
     /// Whose turn it is to have an evidence pack made.
     pub(super) reports: Arc<Semaphore>,
+    pub(super) spooling: Spooling,
     clock: fn() -> Instant,
     /// Tells whoever runs Counterfoil that there is something to do.
     wake: Arc<dyn Fn() + Send + Sync>,
@@ -92,9 +109,17 @@ impl Site {
             reports: Arc::new(Semaphore::new(1)),
             decisions,
             behind_tls: serve.url.as_deref().is_some_and(|url| url.starts_with("https://")),
+            spooling: Spooling { make: Arc::new(|| Ok(Box::new(Cursor::new(vec![])))), most: IN_MEMORY },
             clock,
             wake,
         })
+    }
+
+    /// Keeps what is large in what `make` gives, in place of memory.
+    #[must_use]
+    pub fn spooling(mut self, make: MakeSpool) -> Self {
+        self.spooling = Spooling { make, most: ASIDE };
+        self
     }
 
     /// Goes on with another configuration: whose tokens have changed must sign in again. The address stays what it is until a

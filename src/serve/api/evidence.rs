@@ -1,6 +1,7 @@
 //! The evidence log: its last checkpoint, and an entry with the proof that it is in it. And the evidence pack of an instant.
 
 use std::convert::Infallible;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -16,9 +17,9 @@ use super::super::answer::{HTML, JSON, Refusal, TEXT, ZIP, body, json};
 use super::super::ask::{instant, none, parameters};
 use super::super::openapi::Parameter;
 use super::super::routes::Shared;
-use super::super::site::Site;
+use super::super::site::{Site, Spooling};
 use super::super::taken::Path;
-use crate::audit::{Asked, AuditError, Zipped, gather, html, oscal, zipped};
+use crate::audit::{Asked, AuditError, Spool, Zipped, gather, html, oscal, zipped};
 use crate::engine::{EngineError, Terms};
 use crate::evidence::{Checkpoint, Proof};
 use crate::model::Instant;
@@ -76,10 +77,8 @@ pub(in crate::serve) async fn entry(
     Ok(json(StatusCode::OK, &Proven { index, entry: shown.text, proof: proof.text() }))
 }
 
-/// How large a zip of tables may be: it is held until it has been fetched, one at a time.
-const MAX_ZIP: u64 = 64 << 20;
-/// How much of it is sent at once.
-const PIECE: usize = 64 << 10;
+/// How much of a zip is sent at once.
+const PIECE: u64 = 256 << 10;
 
 /// The form of a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,8 +143,12 @@ pub(in crate::serve) async fn report(Given(site): Shared, uri: Uri) -> Result<Re
     };
     let (list, kind, end) = form.of();
     let asked = Asked { at, from, today: today(&site), list, threads: 1 };
-    let (bytes, as_of) = site.shelf.with(move |store| pack(store, &asked, form)).await?;
-    let mut response = whole(kind, bytes, turn);
+    let spooling = site.spooling.clone();
+    let (made, as_of) = site.shelf.with(move |store| pack(store, &asked, form, &spooling)).await?;
+    let mut response = match made {
+        Made::Text(text) => body(StatusCode::OK, kind, text),
+        Made::File(spool, length) => whole(kind, spool, length, turn),
+    };
     // A page with a style of its own, which is to be kept and not to be shown by this site.
     let file = format!("attachment; filename=\"counterfoil-{}.{end}\"", as_of.to_string().replace(':', ""));
     if let Ok(file) = HeaderValue::from_str(&file) {
@@ -154,16 +157,29 @@ pub(in crate::serve) async fn report(Given(site): Shared, uri: Uri) -> Result<Re
     Ok(response)
 }
 
-/// All of it, piece by piece. The turn goes with the last: nobody has another one made while this one is held.
-fn whole(kind: &'static str, bytes: Vec<u8>, turn: OwnedSemaphorePermit) -> Response {
-    let length = bytes.len();
-    let next = |(mut rest, turn): (Bytes, OwnedSemaphorePermit)| async move {
-        let piece = rest.split_to(rest.len().min(PIECE));
-        (!piece.is_empty()).then(|| (Ok::<_, Infallible>(piece), (rest, turn)))
+/// What was made.
+enum Made {
+    Text(String),
+    /// With its length.
+    File(Box<dyn Spool>, u64),
+}
+
+/// All of a file, piece by piece. The turn goes with the last: nobody has another one made while this one is held.
+fn whole(kind: &'static str, spool: Box<dyn Spool>, length: u64, turn: OwnedSemaphorePermit) -> Response {
+    let next = |(mut spool, turn): (Box<dyn Spool>, OwnedSemaphorePermit)| async move {
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = vec![];
+            (&mut spool).take(PIECE).read_to_end(&mut piece)?;
+            Ok::<_, io::Error>((piece, spool))
+        });
+        let read = read.await.unwrap_or_else(|e| Err(io::Error::other(e)));
+        let (piece, spool) = read.inspect_err(|e| tracing::error!(error = %e, "a pack broke off")).ok()?;
+        (!piece.is_empty()).then(|| (Ok::<_, Infallible>(Bytes::from(piece)), (spool, turn)))
     };
-    let pieces = futures_util::stream::unfold((Bytes::from(bytes), turn), next);
+    let pieces = futures_util::stream::unfold((spool, turn), next);
     let mut response = Response::new(Body::from_stream(pieces));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    // Whoever gets less knows that it broke off.
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
@@ -181,7 +197,8 @@ fn pack(
     store: &mut dyn crate::store::Store,
     asked: &Asked,
     form: Form,
-) -> Result<(Vec<u8>, Instant), Refusal> {
+    spooling: &Spooling,
+) -> Result<(Made, Instant), Refusal> {
     let grants: u64 = store.standings()?.iter().map(|(.., count)| count).sum();
     if grants > MAX_GRANTS {
         let why = format!(
@@ -195,8 +212,8 @@ fn pack(
         e => Refusal::broken(&e),
     };
     if form == Form::Csv {
-        return match zipped(store, asked, MAX_ZIP).map_err(refused)? {
-            Zipped::Whole(bytes, as_of) => Ok((bytes, as_of)),
+        return match zipped(store, asked, spooling.most, &*spooling.make).map_err(refused)? {
+            Zipped::Whole(spool, length, as_of) => Ok((Made::File(spool, length), as_of)),
             Zipped::TooLarge => {
                 let why = "the tables are too large to be fetched as one file; `counterfoil report` writes them into a folder";
                 Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, why))
@@ -205,5 +222,5 @@ fn pack(
     }
     let pack = gather(store, asked, &mut ()).map_err(refused)?;
     let text = if form == Form::Html { html(&pack) } else { format!("{:#}\n", oscal(&pack)) };
-    Ok((text.into_bytes(), pack.head.as_of))
+    Ok((Made::Text(text), pack.head.as_of))
 }

@@ -1,9 +1,10 @@
 //! The forms of a pack: pages in which nothing that a name holds does anything, cells that are no formulas, and OSCAL that an
 //! independent program accepts.
 
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::process::Command;
 
-use counterfoil::audit::{MANIFEST, SUMS, Zipped, gather, html, oscal, zipped};
+use counterfoil::audit::{MANIFEST, SUMS, Spool, Zipped, gather, html, oscal, zipped};
 use serde_json::json;
 
 use super::{all_rules, asked, history, rows, tables};
@@ -41,15 +42,26 @@ fn hostile() -> Bench {
 fn a_zip_holds_the_tables_to_the_byte_and_never_more_than_there_is_room_for() {
     let (mut bench, _) = history();
     let store = bench.engine.store();
-    let Zipped::Whole(bytes, at) = zipped(store, &asked(None), 1 << 20).unwrap() else { panic!() };
+    let memory = || -> io::Result<Box<dyn Spool>> { Ok(Box::new(Cursor::new(vec![]))) };
+    let read = |make: &dyn Fn() -> io::Result<Box<dyn Spool>>| {
+        let Zipped::Whole(mut spool, length, at) = zipped(store, &asked(None), 1 << 20, make).unwrap() else {
+            panic!()
+        };
+        let mut bytes = vec![];
+        spool.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes.len() as u64, length);
+        (bytes, at)
+    };
+    let (bytes, at) = read(&memory);
+    assert!(read(&|| Ok(Box::new(tempfile::tempfile().unwrap()))).0 == bytes, "wherever it is kept");
     let (files, pack) = tables(store, &asked(None));
     assert_eq!(at, pack.head.as_of);
-    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(&bytes)).unwrap();
+    let mut zip = zip::ZipArchive::new(Cursor::new(&bytes)).unwrap();
     let mut names: Vec<String> = vec![];
     for n in 0..zip.len() {
         let mut file = zip.by_index(n).unwrap();
         let mut text = String::new();
-        std::io::Read::read_to_string(&mut file, &mut text).unwrap();
+        file.read_to_string(&mut text).unwrap();
         let name = file.name().unwrap().into_owned();
         assert!(files.get(&name).is_none_or(|own| *own == text), "{name}");
         assert_eq!(file.last_modified(), Some(zip::DateTime::default()), "{name}");
@@ -59,7 +71,38 @@ fn a_zip_holds_the_tables_to_the_byte_and_never_more_than_there_is_room_for() {
     assert_eq!(names[names.len() - 2..], [MANIFEST, SUMS]);
     assert!(files.keys().all(|name| names.contains(name)));
     for room in [0, 100, 1000] {
-        assert!(matches!(zipped(store, &asked(None), room).unwrap(), Zipped::TooLarge), "{room}");
+        assert!(matches!(zipped(store, &asked(None), room, &memory).unwrap(), Zipped::TooLarge), "{room}");
+    }
+    // A disk that is full is said, and nothing is handed out.
+    for room in [0, 100, 1500] {
+        let narrow = || -> io::Result<Box<dyn Spool>> { Ok(Box::new(Narrow(Cursor::new(vec![]), room))) };
+        let failed = zipped(store, &asked(None), 1 << 20, &narrow).err().map(|e| e.to_string());
+        assert!(failed.as_deref().is_some_and(|e| e.contains("the disk is full")), "{room}: {failed:?}");
+    }
+}
+
+/// Keeps so many bytes.
+struct Narrow(Cursor<Vec<u8>>, usize);
+
+impl Read for Narrow {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into)
+    }
+}
+
+impl Write for Narrow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1 = self.1.checked_sub(bytes.len()).ok_or_else(|| io::Error::other("the disk is full"))?;
+        self.0.write(bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Narrow {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
     }
 }
 
