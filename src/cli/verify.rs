@@ -8,6 +8,7 @@ use super::store::Configured;
 use super::{Done, Outcome, Stop, fault, note, say};
 use crate::config::Config;
 use crate::evidence::{Checkpoint, Report, Verifier, Witness, base64};
+use crate::store::Store;
 
 /// How large a file with checkpoints may be.
 pub(super) const MAX_FILE: u64 = 256 * 1024 * 1024;

@@ -15,6 +15,7 @@ mod error;
 mod past;
 mod query;
 mod queue;
+mod sql;
 mod sqlite;
 
 pub use error::StoreError;
@@ -23,7 +24,8 @@ pub use query::{
     EntryOf, FindingCount, Found, GrantsFound, GroupBy, GroupCount, OrderBy, Page, Which, WhichGrants,
 };
 pub use queue::{DeadLetter, OutboxCount};
-pub use sqlite::{Evidence, Shown, Sqlite};
+pub use sql::evidence::{Evidence, Shown};
+pub use sqlite::Sqlite;
 
 use sha2::{Digest, Sha256};
 
@@ -467,6 +469,9 @@ pub trait Store: Send {
     fn entry(&self, which: &EntryOf) -> Result<Option<Shown>>;
     /// Makes a checkpoint and tells it, where the log grew since the last one; of how many entries.
     fn checkpoint(&mut self, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>>;
+
+    /// The evidence log as it is now.
+    fn evidence(&self) -> Result<Evidence<'_>>;
 
     // ----------------------------------------------------------------------------------------------------- keeping
     /// Copies the whole store to a new file, while it is in use.

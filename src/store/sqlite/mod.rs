@@ -1,25 +1,18 @@
 //! The store in one SQLite file: WAL, every commit on disk before it counts, one writer.
 
-mod evidence;
-mod findings;
-mod held;
-mod judging;
-mod keeping;
-mod looking;
-mod outbox;
-mod reading;
-mod records;
-mod runs;
+mod backup;
 mod schema;
-mod touch;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{
+    Connection, OpenFlags, Row as Found, ToSql, Transaction, TransactionBehavior, params_from_iter,
+};
 
-use super::*;
-pub use evidence::{Evidence, Shown};
+use super::sql::{Base, Db, Dialect, Each, Numbered, Row, Touches, Value};
+use super::{Evidence, Result, StoreError};
 
 /// How long to wait for another program that writes, before giving up.
 const BUSY: Duration = Duration::from_secs(30);
@@ -27,7 +20,7 @@ const BUSY: Duration = Duration::from_secs(30);
 /// A store in one file.
 #[derive(Debug)]
 pub struct Sqlite {
-    db: Connection,
+    pub(super) db: Connection,
     path: PathBuf,
 }
 
@@ -95,8 +88,8 @@ impl Sqlite {
         schema::migrate(&mut self.db)
     }
 
-    fn begin(&mut self) -> Result<Transaction<'_>> {
-        let begun = self.db.transaction_with_behavior(TransactionBehavior::Immediate);
+    pub(super) fn begin(&self) -> Result<Transaction<'_>> {
+        let begun = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate);
         begun.map_err(|e| StoreError::from(e).at(&self.path))
     }
 
@@ -119,320 +112,132 @@ fn private(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn ms(t: Instant) -> i64 {
-    t.unix_ms()
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Value::Null => ValueRef::Null,
+            Value::Int(n) => ValueRef::Integer(n),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
+            Value::Ints(_) => {
+                let what = "several numbers are no value of SQLite".into();
+                return Err(rusqlite::Error::ToSqlConversionFailure(what));
+            }
+        }))
+    }
 }
 
-fn at(ms: i64) -> Instant {
-    Instant::from_unix_ms(ms)
+impl Row for Found<'_> {
+    fn value(&self, column: usize) -> Result<Value<'_>> {
+        Ok(match self.get_ref(column)? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(n) => Value::Int(n),
+            ValueRef::Text(text) => {
+                Value::Text(std::str::from_utf8(text).map_err(|e| StoreError::Broken(e.to_string()))?)
+            }
+            ValueRef::Blob(bytes) => Value::Bytes(bytes),
+            ValueRef::Real(_) => return Err(StoreError::Broken("a number that is not whole".to_owned())),
+        })
+    }
 }
 
-fn number(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
+impl Db for Connection {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
 
-fn count(n: i64) -> u64 {
-    u64::try_from(n).unwrap_or(0)
-}
+    fn run(&self, sql: &str, params: &[Value<'_>]) -> Result<()> {
+        self.change(sql, params).map(drop)
+    }
 
-/// The place of a word in the list of all, and back: for what is stored as a small number.
-fn place<T: PartialEq>(all: &[T], one: &T) -> i64 {
-    all.iter().position(|x| x == one).map_or(-1, |p| i64::try_from(p).unwrap_or(-1))
-}
+    fn change(&self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        Ok(self.prepare_cached(sql)?.execute(params_from_iter(params))? as u64)
+    }
 
-fn word<T: Copy>(all: &[T], place: i64) -> Result<T> {
-    usize::try_from(place)
-        .ok()
-        .and_then(|p| all.get(p).copied())
-        .ok_or_else(|| StoreError::Broken(format!("a number that stands for no word: {place}")))
-}
+    fn add(&self, _: Numbered, sql: &str, params: &[Value<'_>]) -> Result<i64> {
+        self.run(sql, params)?;
+        Ok(self.last_insert_rowid())
+    }
 
-/// Numbers as a list for `json_each`: one prepared statement whatever their count.
-fn list(numbers: &[i64]) -> String {
-    let mut text = String::with_capacity(numbers.len() * 20 + 2);
-    text.push('[');
-    for (i, n) in numbers.iter().enumerate() {
-        if i > 0 {
-            text.push(',');
+    fn rows(&self, sql: &str, params: &[Value<'_>], each: &mut Each<'_>) -> Result<()> {
+        let mut statement = self.prepare_cached(sql)?;
+        let mut rows = statement.query(params_from_iter(params))?;
+        while let Some(row) = rows.next()? {
+            each(row)?;
         }
-        text.push_str(&n.to_string());
+        Ok(())
     }
-    text.push(']');
-    text
+
+    fn first(&self, sql: &str, params: &[Value<'_>], show: &mut Each<'_>) -> Result<bool> {
+        let mut statement = self.prepare_cached(sql)?;
+        let mut rows = statement.query(params_from_iter(params))?;
+        match rows.next()? {
+            Some(row) => show(row).map(|()| true),
+            None => Ok(false),
+        }
+    }
 }
 
-impl Store for Sqlite {
-    fn open_run(&mut self, at: Instant) -> Result<u64> {
-        runs::open(&mut self.db, at)
+/// A transaction that only reads: what is asked in it is of one moment.
+struct Moment<'s>(Transaction<'s>);
+
+impl Db for Moment<'_> {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
     }
 
-    fn close_run(&mut self, close: Close<'_>) -> Result<()> {
+    fn run(&self, sql: &str, params: &[Value<'_>]) -> Result<()> {
+        Db::run(&*self.0, sql, params)
+    }
+
+    fn change(&self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        Db::change(&*self.0, sql, params)
+    }
+
+    fn add(&self, table: Numbered, sql: &str, params: &[Value<'_>]) -> Result<i64> {
+        Db::add(&*self.0, table, sql, params)
+    }
+
+    fn rows(&self, sql: &str, params: &[Value<'_>], each: &mut Each<'_>) -> Result<()> {
+        Db::rows(&*self.0, sql, params, each)
+    }
+
+    fn first(&self, sql: &str, params: &[Value<'_>], show: &mut Each<'_>) -> Result<bool> {
+        Db::first(&*self.0, sql, params, show)
+    }
+}
+
+impl Base for Sqlite {
+    fn ask<T>(&self, step: &mut dyn FnMut(&dyn Db) -> Result<T>) -> Result<T> {
+        step(&self.db)
+    }
+
+    fn at_once<T>(&self, step: &mut dyn FnMut(&dyn Db) -> Result<T>) -> Result<T> {
+        let tx = self.db.unchecked_transaction()?;
+        step(&*tx)
+    }
+
+    fn step<T>(&self, touches: Touches, step: &mut dyn FnMut(&dyn Db) -> Result<T>) -> Result<T> {
+        self.once(touches, &mut |db| Ok((step(db)?, true)))
+    }
+
+    fn once<T>(&self, _: Touches, step: &mut dyn FnMut(&dyn Db) -> Result<(T, bool)>) -> Result<T> {
         let tx = self.begin()?;
-        runs::close(&tx, &close)?;
-        Ok(tx.commit()?)
-    }
-
-    fn runs(&self, limit: usize) -> Result<Vec<RunRow>> {
-        runs::last(&self.db, limit)
-    }
-
-    fn run_at(&self, at: Instant) -> Result<Option<RunRow>> {
-        runs::ended_by(&self.db, at)
-    }
-
-    fn ended_runs(&self, last: u64, show: &mut dyn FnMut(RunRow)) -> Result<()> {
-        runs::ended(&self.db, last, show)
-    }
-
-    fn events_until(&self, run: u64, show: &mut dyn FnMut(&str)) -> Result<()> {
-        reading::events_until(&self.db, run, show)
-    }
-
-    fn events_of(&self, finding: &str, limit: usize) -> Result<Vec<String>> {
-        reading::events_of(&self.db, finding, limit)
-    }
-
-    fn meta(&self, name: &str) -> Result<Option<String>> {
-        runs::meta(&self.db, name)
-    }
-
-    fn set_meta(&mut self, name: &str, value: &str) -> Result<()> {
-        runs::set_meta(&self.db, name, value)
-    }
-
-    fn sources(&self) -> Result<Vec<SourceState>> {
-        runs::sources(&self.db)
-    }
-
-    fn save_source(&mut self, state: &SourceState) -> Result<()> {
-        runs::save_source(&self.db, state)
-    }
-
-    fn ingest(&mut self, pull: &Pull<'_>, feed: &mut Feed<'_>, admit: &mut Admit<'_>) -> Result<Ingested> {
-        let tx = self.begin()?;
-        let taken = records::ingest(&tx, pull, feed, admit)?;
-        match taken {
-            Ingested::Taken { .. } => tx.commit()?,
-            Ingested::Held { .. } => tx.rollback()?,
+        let (done, kept) = step(&*tx)?;
+        if kept {
+            tx.commit()?
+        } else {
+            tx.rollback()?
         }
-        Ok(taken)
+        Ok(done)
     }
 
-    fn retire(&mut self, run: u64, source: &str, reader: &Reader<'_>) -> Result<()> {
-        let tx = self.begin()?;
-        records::retire(&tx, run, source, reader)?;
-        Ok(tx.commit()?)
+    fn log(&self) -> Result<Evidence<'_>> {
+        Ok(Evidence::of(Box::new(Moment(self.db.unchecked_transaction()?))))
     }
 
-    fn catalogue(&self, show: &mut dyn FnMut(&str, &str)) -> Result<()> {
-        reading::catalogue(&self.db, show)
-    }
-
-    fn tied(&self, ties: &[u8], tokens: &[Token], show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
-        reading::tied(&self.db, ties, tokens, show)
-    }
-
-    fn twins(&self, show: &mut dyn FnMut(i64, Hash)) -> Result<()> {
-        reading::twins(&self.db, show)
-    }
-
-    fn numbered(&self, rows: &[i64], show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
-        reading::numbered(&self.db, rows, show)
-    }
-
-    fn keyed(&self, key: Hash, show: &mut dyn FnMut(i64, &str, &str)) -> Result<()> {
-        reading::keyed(&self.db, key, show)
-    }
-
-    fn systems_held(&self) -> Result<Vec<String>> {
-        reading::systems_held(&self.db)
-    }
-
-    fn holds(&self, kind: RecordType) -> Result<bool> {
-        records::holds(&self.db, kind)
-    }
-
-    fn records_at(
-        &self,
-        run: Option<u64>,
-        of: Option<RecordType>,
-        show: &mut dyn FnMut(i64, &str, &str),
-    ) -> Result<()> {
-        reading::at_run(&self.db, run, of, show)
-    }
-
-    fn dirty(&self, limit: usize) -> Result<(Vec<Token>, u64)> {
-        judging::dirty(&self.db, limit)
-    }
-
-    fn mark_all(&mut self) -> Result<()> {
-        let tx = self.begin()?;
-        judging::mark_all(&tx)?;
-        Ok(tx.commit()?)
-    }
-
-    fn mark(&mut self, tokens: &[Token]) -> Result<()> {
-        let tx = self.begin()?;
-        judging::mark(&tx, tokens)?;
-        Ok(tx.commit()?)
-    }
-
-    fn mark_due(&mut self, now: Instant) -> Result<()> {
-        judging::mark_due(&self.db, now)
-    }
-
-    fn lives_at(&self, homes: &[Token]) -> Result<Vec<Life>> {
-        findings::at_homes(&self.db, homes)
-    }
-
-    fn life(&self, id: &str) -> Result<Option<Life>> {
-        findings::one(&self.db, id)
-    }
-
-    fn absent_before(&self, run: u64, limit: usize) -> Result<Vec<Life>> {
-        findings::absent_before(&self.db, run, limit)
-    }
-
-    fn lives(&self, states: &[State], show: &mut dyn FnMut(Life)) -> Result<()> {
-        findings::each(&self.db, states, show)
-    }
-
-    fn find(&self, which: &Which, page: &Page) -> Result<Found> {
-        looking::find(&self.db, which, page)
-    }
-
-    fn group(&self, which: &Which, by: GroupBy, limit: u32) -> Result<Vec<GroupCount>> {
-        looking::group(&self.db, which, by, limit)
-    }
-
-    fn commit(&mut self, batch: Batch) -> Result<()> {
-        let tx = self.begin()?;
-        judging::commit(&tx, &batch)?;
-        Ok(tx.commit()?)
-    }
-
-    fn verdict(&self, grant: Hash) -> Result<Option<KeptVerdict>> {
-        judging::verdict(&self.db, grant)
-    }
-
-    fn verdicts(&self, show: &mut dyn FnMut(KeptVerdict)) -> Result<()> {
-        judging::verdicts(&self.db, show)
-    }
-
-    fn grants(&self, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound> {
-        looking::grants(&self.db, which, after, limit)
-    }
-
-    fn standings(&self) -> Result<Vec<(String, Standing, u64)>> {
-        judging::standings(&self.db)
-    }
-
-    fn finding_counts(&self) -> Result<Vec<FindingCount>> {
-        findings::counts(&self.db)
-    }
-
-    fn accept(&mut self, accepted: &Accepted) -> Result<()> {
-        let tx = self.begin()?;
-        findings::accept(&tx, accepted)?;
-        evidence::accepted(&tx, accepted)?;
-        Ok(tx.commit()?)
-    }
-
-    fn accepted(&self, now: Instant) -> Result<Vec<Accepted>> {
-        findings::accepted(&self.db, now)
-    }
-
-    fn letters(&self, sink: &str, now: Instant, limit: usize) -> Result<Vec<Letter>> {
-        outbox::letters(&self.db, sink, now, limit)
-    }
-
-    fn settle(&mut self, fates: &[(Letter, Fate)]) -> Result<()> {
-        let tx = self.begin()?;
-        outbox::settle(&tx, fates)?;
-        Ok(tx.commit()?)
-    }
-
-    fn notify(&mut self, notice: &NewNotice) -> Result<()> {
-        outbox::notice(&self.db, notice)
-    }
-
-    fn unmute(&mut self, now: Instant) -> Result<()> {
-        let tx = self.begin()?;
-        outbox::unmute(&tx, now)?;
-        Ok(tx.commit()?)
-    }
-
-    fn outbox(&self) -> Result<Vec<OutboxCount>> {
-        outbox::counts(&self.db)
-    }
-
-    fn dead_letters(&self, sink: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>> {
-        outbox::dead(&self.db, sink, limit)
-    }
-
-    fn replay(&mut self, sink: Option<&str>, now: Instant) -> Result<u64> {
-        outbox::replay(&self.db, sink, now)
-    }
-
-    fn drop_other_sinks(&mut self, kept: &[String]) -> Result<u64> {
-        outbox::drop_others(&self.db, kept)
-    }
-
-    fn act(&mut self, action: &Action) -> Result<()> {
-        let tx = self.begin()?;
-        evidence::act(&tx, action)?;
-        Ok(tx.commit()?)
-    }
-
-    fn decide(&mut self, state: &SourceState, action: &Action) -> Result<()> {
-        let tx = self.begin()?;
-        runs::save_source(&tx, state)?;
-        evidence::act(&tx, action)?;
-        Ok(tx.commit()?)
-    }
-
-    fn last_checkpoint(&self) -> Result<Option<String>> {
-        Ok(self.evidence()?.last_checkpoint()?.map(|kept| kept.note))
-    }
-
-    fn checkpoint_at(&self, at: Instant) -> Result<Option<String>> {
-        evidence::checkpoint_at(&self.db, at)
-    }
-
-    fn entry(&self, which: &EntryOf) -> Result<Option<Shown>> {
-        self.evidence()?.entry(which)
-    }
-
-    fn checkpoint(&mut self, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>> {
-        // Asked again and again; mostly there is nothing to do, and nobody should wait for the right to write.
-        if !evidence::grew(&self.db)? {
-            return Ok(None);
-        }
-        let tx = self.begin()?;
-        let size = evidence::checkpoint(&tx, now, seal)?;
-        tx.commit()?;
-        Ok(size)
-    }
-
-    fn backup(&self, path: &Path) -> Result<()> {
-        keeping::backup(&self.db, path)
-    }
-
-    fn history(&self) -> Result<Option<History>> {
-        keeping::history(&self.db)
-    }
-
-    fn prune(&mut self, retention: Retention) -> Result<u64> {
-        let tx = self.begin()?;
-        let rows = keeping::prune(&tx, retention)?;
-        tx.commit()?;
-        Ok(rows)
-    }
-
-    fn check_writable(&mut self) -> Result<()> {
-        let tx = self.begin()?;
-        runs::set_meta(&tx, "written", "")?;
-        Ok(tx.rollback()?)
+    fn copy_to(&self, path: &Path) -> Result<()> {
+        backup::backup(&self.db, path)
     }
 }
 
@@ -441,6 +246,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use super::super::*;
     use super::*;
     use crate::model::event::Cause;
 

@@ -57,7 +57,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
         let Some(step) = STEPS.get(found as usize) else { return Ok(()) };
         tx.execute_batch(step)?;
         if found + 1 == EVIDENCE {
-            super::evidence::begin(&tx)?;
+            super::super::sql::evidence::begin(&*tx)?;
         }
         tx.pragma_update(None, "application_id", APPLICATION)?;
         tx.pragma_update(None, "user_version", found + 1)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use counterfoil::model::Instant;
-use counterfoil::store::Sqlite;
+use counterfoil::store::{Sqlite, Store};
 use serde_json::Value;
 
 use super::site::Site;

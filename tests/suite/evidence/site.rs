@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use counterfoil::evidence::{Report, verify};
-use counterfoil::store::Sqlite;
+use counterfoil::store::{Sqlite, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use counterfoil::evidence::{Log as _, verify};
-use counterfoil::store::Sqlite;
+use counterfoil::store::{Sqlite, Store};
 use rusqlite::Connection;
 
 use super::site::{CONFIG, Site, check};

@@ -1,22 +1,24 @@
 //! Looking through the findings and the grants: conditions, order and pages as SQL. Values are always bound, never written into it.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
-
 use super::super::query::{Found, GroupBy, GroupCount, OrderBy, Page, Which};
 use super::*;
 
 /// Conditions, and the values they speak of.
-struct Where {
+struct Where<'w> {
     sql: String,
-    values: Vec<Value>,
+    values: Vec<Value<'w>>,
 }
 
-impl Where {
-    fn new(which: &Which) -> Self {
-        let mut all = Self { sql: "1".to_owned(), values: vec![] };
-        let ints = |places: Vec<i64>| places.into_iter().map(Value::from).collect::<Vec<_>>();
-        let texts = |texts: &[String]| texts.iter().cloned().map(Value::from).collect::<Vec<_>>();
+/// A request as the column of findings has it.
+fn request(which: &Which) -> Option<String> {
+    which.request.as_ref().map(|(source, id)| format!("{source}\n{id}"))
+}
+
+impl<'w> Where<'w> {
+    fn new(dialect: Dialect, which: &'w Which, request: Option<&'w str>) -> Self {
+        let mut all = Self { sql: "TRUE".to_owned(), values: vec![] };
+        let ints = |places: Vec<i64>| places.into_iter().map(Value::Int).collect::<Vec<_>>();
+        let texts = |texts: &'w [String]| texts.iter().map(|text| Value::Text(text)).collect::<Vec<_>>();
         all.one_of("state", ints(which.states.iter().map(|s| place(&State::ALL, s)).collect()));
         all.one_of("severity", ints(which.severities.iter().map(|s| place(&Severity::ALL, s)).collect()));
         all.one_of("check_name", texts(&which.checks));
@@ -27,30 +29,31 @@ impl Where {
             ("account", &which.account),
         ] {
             if let Some(value) = value {
-                all.one_of(column, vec![value.clone().into()]);
+                all.one_of(column, vec![value.value()]);
             }
         }
         match &which.owner {
-            Some(Some(owner)) => all.one_of("owner", vec![owner.clone().into()]),
+            Some(Some(owner)) => all.one_of("owner", vec![owner.value()]),
             Some(None) => all.sql += " AND owner IS NULL",
             None => {}
         }
-        if let Some((source, id)) = &which.request {
-            all.one_of("request", vec![format!("{source}\n{id}").into()]);
+        if let Some(request) = request {
+            all.one_of("request", vec![Value::Text(request)]);
         }
         if let Some(before) = which.seen_before {
-            all.values.push(ms(before).into());
+            all.values.push(Value::Int(ms(before)));
             all.sql += " AND first_seen < ?";
         }
         if let Some(text) = &which.text {
             // `instr`, since a pattern would give signs of the text a meaning.
-            all.sql += " AND instr(lower(concat_ws(char(10), id, system, account, subject, owner, request)), lower(?)) > 0";
-            all.values.push(text.clone().into());
+            let columns = "id, system, account, subject, owner, request";
+            all.sql += &format!(" AND {}", dialect.stands_in(columns));
+            all.values.push(text.value());
         }
         all
     }
 
-    fn one_of(&mut self, column: &str, values: Vec<Value>) {
+    fn one_of(&mut self, column: &str, values: Vec<Value<'w>>) {
         if values.is_empty() {
             return;
         }
@@ -60,11 +63,11 @@ impl Where {
     }
 }
 
-pub(super) fn find(db: &Connection, which: &Which, page: &Page) -> Result<Found> {
-    let Where { sql, mut values } = Where::new(which);
-    let total: i64 = db
-        .prepare_cached(&format!("SELECT count(*) FROM finding WHERE {sql}"))?
-        .query_row(params_from_iter(&values), |row| row.get(0))?;
+pub(super) fn find(db: &dyn Db, which: &Which, page: &Page) -> Result<Found> {
+    let request = request(which);
+    let Where { sql, mut values } = Where::new(db.dialect(), which, request.as_deref());
+    let total = db.int(&format!("SELECT count(*) FROM finding WHERE {sql}"), &values)?;
+    let until = db.dialect().field("acceptance", "until");
     let column = match page.order {
         OrderBy::Severity => "severity",
         OrderBy::FirstSeen => "first_seen",
@@ -72,13 +75,12 @@ pub(super) fn find(db: &Connection, which: &Which, page: &Page) -> Result<Found>
         OrderBy::Check => "check_name",
         OrderBy::System => "system",
         OrderBy::Owner => "owner",
-        OrderBy::Until => "(acceptance ->> '$.until')",
+        OrderBy::Until => &until,
     };
-    let direction = if page.descending { "DESC" } else { "ASC" };
-    values.extend([i64::from(page.limit).into(), number(page.offset).into()]);
-    let mut lives = vec![];
+    let direction = if page.descending { "DESC NULLS LAST" } else { "ASC NULLS FIRST" };
+    values.extend([Value::Int(page.limit.into()), Value::Int(number(page.offset))]);
     if page.limit == 0 {
-        return Ok(Found { total: count(total), lives });
+        return Ok(Found { total: count(total), lives: vec![] });
     }
     // What is long of a finding is read for those of the page alone.
     let columns = findings::COLUMNS;
@@ -86,16 +88,12 @@ pub(super) fn find(db: &Connection, which: &Which, page: &Page) -> Result<Found>
     let sql = format!(
         "SELECT {columns} FROM finding WHERE row IN (SELECT row FROM finding WHERE {sql} {order} LIMIT ? OFFSET ?) {order}"
     );
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(&values))?;
-    while let Some(row) = rows.next()? {
-        lives.push(findings::read(row)?);
-    }
-    Ok(Found { total: count(total), lives })
+    Ok(Found { total: count(total), lives: db.all(&sql, &values, findings::read)? })
 }
 
-pub(super) fn group(db: &Connection, which: &Which, by: GroupBy, limit: u32) -> Result<Vec<GroupCount>> {
-    let Where { sql, mut values } = Where::new(which);
+pub(super) fn group(db: &dyn Db, which: &Which, by: GroupBy, limit: u32) -> Result<Vec<GroupCount>> {
+    let request = request(which);
+    let Where { sql, mut values } = Where::new(db.dialect(), which, request.as_deref());
     let column = match by {
         GroupBy::Request => "request",
         GroupBy::Owner => "owner",
@@ -104,35 +102,31 @@ pub(super) fn group(db: &Connection, which: &Which, by: GroupBy, limit: u32) -> 
         GroupBy::Subject => "subject",
     };
     let [critical, high] = [Severity::Critical, Severity::High].map(|s| place(&Severity::ALL, &s));
-    values.push(i64::from(limit).into());
+    values.push(Value::Int(limit.into()));
     let sql = format!(
-        "SELECT {column}, count(*) AS n, sum(severity = {critical}), sum(severity = {high}), max(severity) AS worst,
-            min(first_seen)
-         FROM finding WHERE {sql} GROUP BY {column} ORDER BY worst DESC, n DESC, {column} LIMIT ?"
+        "SELECT {column}, count(*) AS n, count(*) FILTER (WHERE severity = {critical}),
+            count(*) FILTER (WHERE severity = {high}), max(severity) AS worst, min(first_seen)
+         FROM finding WHERE {sql} GROUP BY {column} ORDER BY worst DESC, n DESC, {column} NULLS FIRST LIMIT ?"
     );
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(&values))?;
-    let mut groups = vec![];
-    while let Some(row) = rows.next()? {
-        groups.push(GroupCount {
+    db.all(&sql, &values, |row| {
+        Ok(GroupCount {
             name: row.get(0)?,
             count: count(row.get(1)?),
             urgent: [count(row.get(2)?), count(row.get(3)?)],
             worst: word(&Severity::ALL, row.get(4)?)?,
             oldest: at(row.get(5)?),
-        });
-    }
-    Ok(groups)
+        })
+    })
 }
 
 /// How many grants are looked at for one answer: whoever asks for a rare one must not keep a connection for long.
 const SPAN: u64 = 200_000;
 
-pub(super) fn grants(db: &Connection, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound> {
+pub(super) fn grants(db: &dyn Db, which: &WhichGrants, after: u64, limit: u32) -> Result<GrantsFound> {
     let mut all = Where { sql: "row > ? AND row <= ?".to_owned(), values: vec![] };
     let until = after.saturating_add(SPAN);
-    all.values.extend([number(after).into(), number(until).into()]);
-    let standings = which.standings.iter().map(|s| place(&Standing::ALL, s).into()).collect();
+    all.values.extend([Value::Int(number(after)), Value::Int(number(until))]);
+    let standings = which.standings.iter().map(|s| Value::Int(place(&Standing::ALL, s))).collect();
     all.one_of("standing", standings);
     for (column, value) in [
         ("system", &which.system),
@@ -141,23 +135,21 @@ pub(super) fn grants(db: &Connection, which: &WhichGrants, after: u64, limit: u3
         ("subject", &which.subject),
     ] {
         if let Some(value) = value {
-            all.one_of(column, vec![value.clone().into()]);
+            all.one_of(column, vec![value.value()]);
         }
     }
     let Where { sql, mut values } = all;
-    values.push(i64::from(limit).into());
+    values.push(Value::Int(limit.into()));
     let columns = judging::COLUMNS;
     let sql = format!("SELECT {columns}, row FROM verdict WHERE {sql} ORDER BY row LIMIT ?");
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(&values))?;
     let (mut grants, mut last) = (vec![], 0i64);
-    while let Some(row) = rows.next()? {
+    db.rows(&sql, &values, &mut |row| {
         last = row.get(12)?;
         grants.push(judging::read(row)?);
-    }
+        Ok(())
+    })?;
     let looked_at = if grants.len() < limit as usize { until } else { count(last) };
-    let more: bool = db
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM verdict WHERE row > ?1)")?
-        .query_row([number(looked_at)], |row| row.get(0))?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM verdict WHERE row > ?1)";
+    let more = db.int(sql, params![number(looked_at)])? != 0;
     Ok(GrantsFound { grants, next: more.then_some(looked_at) })
 }

@@ -6,8 +6,6 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use rusqlite::Connection;
-
 use super::*;
 
 /// The records of a source, by the hashes of their bodies; end marks are not among them.
@@ -48,37 +46,33 @@ impl Held {
     }
 
     /// Reads what a source holds; `records` is how many there should be.
-    pub(super) fn load(db: &Connection, source: i64, records: u64) -> Result<Self> {
+    pub(super) fn load(db: &dyn Db, source: i64, records: u64) -> Result<Self> {
         let mut held = Self::with_room(usize::try_from(records).unwrap_or(0));
         let sql = "SELECT hash, id FROM record WHERE source = ?1 AND until_run IS NULL";
-        let mut statement = db.prepare_cached(sql)?;
-        let mut rows = statement.query([source])?;
         // Their places are all over the table: some at once, so that the processor need not wait for each.
         let mut some = Vec::with_capacity(AT_ONCE);
-        while let Some(row) = rows.next()? {
-            let (hash, id): (Hash, i64) = (row.get(0)?, row.get(1)?);
-            some.push(Slot { hash, row: id });
+        db.rows(sql, params![source], &mut |row| {
+            some.push(Slot { hash: row.get(0)?, row: row.get(1)? });
             if some.len() == AT_ONCE {
                 held.add(&mut some);
             }
-        }
+            Ok(())
+        })?;
         held.add(&mut some);
         held.set_marks_aside(db, source)?;
         Ok(held)
     }
 
     /// Lets end marks not be found.
-    fn set_marks_aside(&mut self, db: &Connection, source: i64) -> Result<()> {
+    fn set_marks_aside(&mut self, db: &dyn Db, source: i64) -> Result<()> {
         // Named with all types of the catalogue, so that its small index serves.
         let sql = "SELECT id, hash FROM record WHERE until_run IS NULL AND kind IN (1, 2, 3, 4, 5, 10, 11) AND kind = ?2
             AND source = ?1";
-        let mut statement = db.prepare_cached(sql)?;
-        let mut rows = statement.query([source, place(&RecordType::ALL, &RecordType::Snapshot)])?;
-        while let Some(row) = rows.next()? {
+        db.rows(sql, params![source, place(&RecordType::ALL, &RecordType::Snapshot)], &mut |row| {
             self.marks.push(row.get(0)?);
             self.end(&row.get(1)?);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Where the search for a hash begins.

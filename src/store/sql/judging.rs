@@ -2,42 +2,40 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-
 use super::*;
 use crate::evidence::Kind;
 
-pub(super) fn dirty(db: &Connection, limit: usize) -> Result<(Vec<Token>, u64)> {
-    let mut statement = db.prepare_cached("SELECT token FROM dirty ORDER BY token LIMIT ?1")?;
-    let rows = statement.query_map([number(limit as u64)], |row| row.get(0))?;
-    let tokens = rows.collect::<rusqlite::Result<_>>()?;
-    let all: i64 = db.prepare_cached("SELECT count(*) FROM dirty")?.query_row([], |row| row.get(0))?;
-    Ok((tokens, count(all)))
+/// Lets a name be judged again.
+pub(super) const MARK: &str = "INSERT INTO dirty (token) VALUES (?1) ON CONFLICT DO NOTHING";
+
+pub(super) fn dirty(db: &dyn Db, limit: usize) -> Result<(Vec<Token>, u64)> {
+    let sql = "SELECT token FROM dirty ORDER BY token LIMIT ?1";
+    let tokens = db.all(sql, params![number(limit as u64)], |row| row.get(0))?;
+    Ok((tokens, count(db.int("SELECT count(*) FROM dirty", params![])?)))
 }
 
 /// Every name that something is judged under, or was.
-pub(super) fn mark_all(tx: &Transaction<'_>) -> Result<()> {
-    tx.execute_batch(
-        "INSERT OR IGNORE INTO dirty SELECT token FROM tie WHERE tie < 4;
-         INSERT OR IGNORE INTO dirty SELECT home FROM finding WHERE home <> 0;
-         INSERT OR IGNORE INTO dirty SELECT home FROM verdict;",
-    )?;
+pub(super) fn mark_all(tx: &dyn Db) -> Result<()> {
+    for names in [
+        "SELECT token FROM tie WHERE tie < 4",
+        "SELECT home FROM finding WHERE home <> 0",
+        "SELECT home FROM verdict WHERE TRUE",
+    ] {
+        tx.run(&format!("INSERT INTO dirty {names} ON CONFLICT DO NOTHING"), params![])?;
+    }
     Ok(())
 }
 
-pub(super) fn mark(tx: &Transaction<'_>, tokens: &[Token]) -> Result<()> {
-    let mut mark = tx.prepare_cached("INSERT OR IGNORE INTO dirty (token) VALUES (?1)")?;
-    tokens.iter().try_for_each(|token| mark.execute([token]).map(drop))?;
-    Ok(())
+pub(super) fn mark(tx: &dyn Db, tokens: &[Token]) -> Result<()> {
+    tokens.iter().try_for_each(|token| tx.run(MARK, params![token]))
 }
 
-pub(super) fn mark_due(db: &Connection, now: Instant) -> Result<()> {
-    db.prepare_cached("INSERT OR IGNORE INTO dirty SELECT home FROM recheck WHERE at <= ?1")?
-        .execute([ms(now)])?;
-    Ok(())
+pub(super) fn mark_due(db: &dyn Db, now: Instant) -> Result<()> {
+    let sql = "INSERT INTO dirty SELECT home FROM recheck WHERE at <= ?1 ON CONFLICT DO NOTHING";
+    db.run(sql, params![ms(now)])
 }
 
-pub(super) fn commit(tx: &Transaction<'_>, batch: &Batch) -> Result<()> {
+pub(super) fn commit(tx: &dyn Db, batch: &Batch) -> Result<()> {
     verdicts_of(tx, batch)?;
     rechecks_of(tx, batch)?;
     for life in &batch.lives {
@@ -51,34 +49,29 @@ pub(super) fn commit(tx: &Transaction<'_>, batch: &Batch) -> Result<()> {
         }
         log.close()?;
     }
-    let mut done = tx.prepare_cached("DELETE FROM dirty WHERE token = ?1")?;
-    batch.done.iter().try_for_each(|token| done.execute([token]).map(drop))?;
-    Ok(())
+    let done = "DELETE FROM dirty WHERE token = ?1";
+    batch.done.iter().try_for_each(|token| tx.run(done, params![token]))
 }
 
 /// Replaces the verdicts under the homes. Most are what they were, and those are left alone: to write one touches a page of
 /// three indexes, and each page is written twice.
-fn verdicts_of(tx: &Transaction<'_>, batch: &Batch) -> Result<()> {
+fn verdicts_of(tx: &dyn Db, batch: &Batch) -> Result<()> {
     // Of several of one grant the last stands.
     let mut new: HashMap<Hash, &KeptVerdict> = batch.verdicts.iter().map(|v| (v.grant, v)).collect();
-    let mut held = tx.prepare_cached(&format!("SELECT {COLUMNS}, row FROM verdict WHERE home = ?1"))?;
-    let mut gone = tx.prepare_cached("DELETE FROM verdict WHERE row = ?1")?;
-    let mut ended: Vec<(i64, KeptVerdict)> = vec![];
-    for home in &batch.homes {
-        let mut rows = held.query([home])?;
-        while let Some(row) = rows.next()? {
-            let old = read(row)?;
-            if new.get(&old.grant).is_some_and(|new| **new == old) {
-                new.remove(&old.grant);
-            } else {
-                ended.push((row.get(12)?, old));
-            }
+    let held = format!("SELECT {COLUMNS}, row FROM verdict WHERE home = ?1");
+    let mut ended: Vec<(i64, String, Standing)> = vec![];
+    tx.rows_of(&held, &batch.homes, &mut |row| {
+        let old = read(row)?;
+        if new.get(&old.grant).is_some_and(|new| **new == old) {
+            new.remove(&old.grant);
+        } else {
+            ended.push((row.get(12)?, old.system, old.standing));
         }
-        drop(rows);
-        for (row, old) in ended.drain(..) {
-            gone.execute([row])?;
-            tally(tx, &old.system, place(&Standing::ALL, &old.standing), -1)?;
-        }
+        Ok(())
+    })?;
+    for (row, system, standing) in ended {
+        tx.run("DELETE FROM verdict WHERE row = ?1", params![row])?;
+        tally(tx, &system, place(&Standing::ALL, &standing), -1)?;
     }
     // In the order in which they came, so that the same input is kept in the same order.
     for verdict in &batch.verdicts {
@@ -90,61 +83,70 @@ fn verdicts_of(tx: &Transaction<'_>, batch: &Batch) -> Result<()> {
 }
 
 /// Replaces the times at which the homes are judged again; those of others can only come nearer.
-fn rechecks_of(tx: &Transaction<'_>, batch: &Batch) -> Result<()> {
+fn rechecks_of(tx: &dyn Db, batch: &Batch) -> Result<()> {
     let mut new: BTreeMap<Token, i64> = BTreeMap::new();
     for (home, at) in &batch.rechecks {
         let at = ms(*at);
         new.entry(*home).and_modify(|first| *first = at.min(*first)).or_insert(at);
     }
-    let mut held = tx.prepare_cached("SELECT at FROM recheck WHERE home = ?1")?;
-    for home in &batch.homes {
-        let old: Option<i64> = held.query_row([home], |row| row.get(0)).optional()?;
-        if old == new.get(home).copied() {
-            new.remove(home);
-        } else if old.is_some() {
-            tx.prepare_cached("DELETE FROM recheck WHERE home = ?1")?.execute([home])?;
+    let mut ended: Vec<Token> = vec![];
+    tx.rows_of("SELECT home, at FROM recheck WHERE home = ?1", &batch.homes, &mut |row| {
+        let (home, old): (Token, i64) = (row.get(0)?, row.get(1)?);
+        if new.get(&home) == Some(&old) {
+            new.remove(&home);
+        } else {
+            ended.push(home);
         }
+        Ok(())
+    })?;
+    for home in ended {
+        tx.run("DELETE FROM recheck WHERE home = ?1", params![home])?;
     }
-    let sql = "INSERT INTO recheck (home, at) VALUES (?1, ?2)
-        ON CONFLICT (home) DO UPDATE SET at = min(at, excluded.at)";
-    let mut recheck = tx.prepare_cached(sql)?;
-    new.iter().try_for_each(|(home, at)| recheck.execute([home, at]).map(drop))?;
-    Ok(())
+    let sql = format!(
+        "INSERT INTO recheck (home, at) VALUES (?1, ?2)
+        ON CONFLICT (home) DO UPDATE SET at = {}(recheck.at, excluded.at)",
+        tx.dialect().lesser()
+    );
+    new.iter().try_for_each(|(home, at)| tx.run(&sql, params![home, at]))
 }
 
-fn tally(tx: &Transaction<'_>, system: &str, standing: i64, by: i64) -> Result<()> {
+fn tally(tx: &dyn Db, system: &str, standing: i64, by: i64) -> Result<()> {
     let sql = "INSERT INTO standing_count (system, standing, count) VALUES (?1, ?2, ?3)
-        ON CONFLICT (system, standing) DO UPDATE SET count = count + excluded.count";
-    tx.prepare_cached(sql)?.execute(params![system, standing, by])?;
+        ON CONFLICT (system, standing) DO UPDATE SET count = standing_count.count + excluded.count";
+    tx.run(sql, params![system, standing, by])?;
     Ok(())
 }
 
-fn put(tx: &Transaction<'_>, v: &KeptVerdict) -> Result<()> {
+fn put(tx: &dyn Db, v: &KeptVerdict) -> Result<()> {
     // A grant whose subject changed may still stand under its old name, when that is judged later in the run.
-    let mut old = tx.prepare_cached("DELETE FROM verdict WHERE grant_key = ?1 RETURNING system, standing")?;
-    let old: Option<(String, i64)> =
-        old.query_row([v.grant], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    if let Some((system, standing)) = old {
-        tally(tx, &system, standing, -1)?;
-    }
+    tx.run(
+        "INSERT INTO standing_count (system, standing, count)
+         SELECT system, standing, -1 FROM verdict WHERE grant_key = ?1
+         ON CONFLICT (system, standing) DO UPDATE SET count = standing_count.count + excluded.count",
+        params![v.grant],
+    )?;
+    tx.run("DELETE FROM verdict WHERE grant_key = ?1", params![v.grant])?;
     let standing = place(&Standing::ALL, &v.standing);
     let sql =
         "INSERT INTO verdict (grant_key, home, system, account, entitlement, scope, path, subject, standing,
         request_source, request_id, recheck_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    tx.prepare_cached(sql)?.execute(params![
-        v.grant,
-        v.home,
-        v.system,
-        v.account,
-        v.entitlement,
-        v.scope,
-        v.path,
-        v.subject,
-        standing,
-        v.request.as_ref().map(|(source, _)| source),
-        v.request.as_ref().map(|(_, id)| id),
-        v.recheck_at.map(ms),
-    ])?;
+    tx.run(
+        sql,
+        params![
+            v.grant,
+            v.home,
+            v.system,
+            v.account,
+            v.entitlement,
+            v.scope,
+            v.path,
+            v.subject,
+            standing,
+            v.request.as_ref().map(|(source, _)| source),
+            v.request.as_ref().map(|(_, id)| id),
+            v.recheck_at.map(ms),
+        ],
+    )?;
     tally(tx, &v.system, standing, 1)
 }
 
@@ -152,22 +154,19 @@ pub(super) const COLUMNS: &str =
     "grant_key, home, system, account, entitlement, scope, path, subject, standing, request_source,
     request_id, recheck_at";
 
-pub(super) fn verdict(db: &Connection, grant: Hash) -> Result<Option<KeptVerdict>> {
+pub(super) fn verdict(db: &dyn Db, grant: Hash) -> Result<Option<KeptVerdict>> {
     let sql = format!("SELECT {COLUMNS} FROM verdict WHERE grant_key = ?1");
-    let found = db.prepare_cached(&sql)?.query_row([grant], |row| Ok(read(row))).optional()?;
-    found.transpose()
+    db.one(&sql, params![grant], read)
 }
 
-pub(super) fn verdicts(db: &Connection, show: &mut dyn FnMut(KeptVerdict)) -> Result<()> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM verdict ORDER BY grant_key"))?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
+pub(super) fn verdicts(db: &dyn Db, show: &mut dyn FnMut(KeptVerdict)) -> Result<()> {
+    db.rows(&format!("SELECT {COLUMNS} FROM verdict ORDER BY grant_key"), params![], &mut |row| {
         show(read(row)?);
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-pub(super) fn read(row: &Row<'_>) -> Result<KeptVerdict> {
+pub(super) fn read(row: &dyn Row) -> Result<KeptVerdict> {
     Ok(KeptVerdict {
         grant: row.get(0)?,
         home: row.get(1)?,
@@ -178,25 +177,19 @@ pub(super) fn read(row: &Row<'_>) -> Result<KeptVerdict> {
         path: row.get(6)?,
         subject: row.get(7)?,
         standing: word(&Standing::ALL, row.get(8)?)?,
-        request: row.get::<_, Option<String>>(9)?.zip(row.get::<_, Option<String>>(10)?),
-        recheck_at: row.get::<_, Option<i64>>(11)?.map(at),
+        request: row.get::<Option<String>>(9)?.zip(row.get::<Option<String>>(10)?),
+        recheck_at: row.get::<Option<i64>>(11)?.map(at),
     })
 }
 
-pub(super) fn standings(db: &Connection) -> Result<Vec<(String, Standing, u64)>> {
+pub(super) fn standings(db: &dyn Db) -> Result<Vec<(String, Standing, u64)>> {
     let sql = "SELECT system, standing, count FROM standing_count WHERE count > 0 ORDER BY system, standing";
-    let mut statement = db.prepare_cached(sql)?;
-    let rows =
-        statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
-    rows.map(|row| {
-        let (system, standing, n) = row?;
-        Ok((system, word(&Standing::ALL, standing)?, count(n)))
-    })
-    .collect()
+    db.all(sql, params![], |row| Ok((row.get(0)?, word(&Standing::ALL, row.get(1)?)?, count(row.get(2)?))))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Sqlite;
     use super::*;
 
     /// Batches at random against what they say: the verdicts and times of their homes are replaced, and nothing else.

@@ -1,7 +1,5 @@
 //! Which names a change touches, and so must be judged again.
 
-use rusqlite::{Transaction, params};
-
 use super::*;
 
 /// From how many changed identities on it is cheaper to judge everything than to find out whom they touch.
@@ -9,7 +7,7 @@ const MANY_IDENTITIES: u64 = 2_000;
 
 /// Finds out which names must be judged again.
 pub(super) struct Touch<'t> {
-    tx: &'t Transaction<'t>,
+    tx: &'t dyn Db,
     /// Everything.
     pub(super) all: bool,
     /// Names whose claim moved: the identity behind them appeared, changed or went, and all that name them rest on it.
@@ -19,7 +17,7 @@ pub(super) struct Touch<'t> {
 }
 
 impl<'t> Touch<'t> {
-    pub(super) fn new(tx: &'t Transaction<'t>) -> Self {
+    pub(super) fn new(tx: &'t dyn Db) -> Self {
         Self { tx, all: false, identities: 0, moved: vec![], claimed: vec![] }
     }
 
@@ -33,9 +31,10 @@ impl<'t> Touch<'t> {
             RecordType::Snapshot => return Ok(()),
             RecordType::Exception => {
                 let check = record.check.iter().chain(before.and_then(|b| b.check.as_ref()));
-                let mark = "INSERT OR IGNORE INTO dirty SELECT home FROM finding WHERE check_name = ?1 AND home <> 0";
+                let mark = "INSERT INTO dirty SELECT home FROM finding WHERE check_name = ?1 AND home <> 0
+                    ON CONFLICT DO NOTHING";
                 for check in check {
-                    self.tx.prepare_cached(mark)?.execute([check])?;
+                    self.tx.run(mark, params![check])?;
                 }
             }
             _ if record.catalogue => {
@@ -44,10 +43,9 @@ impl<'t> Touch<'t> {
             }
             _ => {}
         }
-        let mut mark = self.tx.prepare_cached("INSERT OR IGNORE INTO dirty (token) VALUES (?1)")?;
         let ties = || record.ties.iter().chain(before.iter().flat_map(|b| &b.ties));
         for (_, token) in ties().filter(|(tie, _)| *tie != TIE_NAMES) {
-            mark.execute([token])?;
+            self.tx.run(judging::MARK, params![token])?;
         }
         if record.kind == RecordType::Identity {
             self.identities += 1;
@@ -78,26 +76,25 @@ impl<'t> Touch<'t> {
 
     fn follow(&mut self, reader: &Reader<'_>) -> Result<()> {
         let by_name = "SELECT r.kind, r.body FROM tie t JOIN record r ON r.id = t.record WHERE t.token = ?1 AND t.tie = ?2";
-        let mut statement = self.tx.prepare_cached(by_name)?;
-        let mut mark = self.tx.prepare_cached("INSERT OR IGNORE INTO dirty (token) VALUES (?1)")?;
         self.moved.sort_unstable();
         self.moved.dedup();
+        let (tx, claimed, all) = (self.tx, &self.claimed, &mut self.all);
         for token in &self.moved {
-            let mut rows = statement.query(params![token, TIE_NAMES])?;
-            while let Some(row) = rows.next()? {
-                let body: String = row.get(1)?;
-                let Some(record) = reader(&body) else { continue };
+            tx.rows(by_name, params![token, TIE_NAMES], &mut |row| {
+                let Some(record) = reader(row.get(1)?).filter(|_| !*all) else { return Ok(()) };
                 if record.catalogue {
                     // Who owns a system or lends authority is asked by name: it matters only where the name moved.
-                    if self.claimed.contains(token) {
-                        self.all = true;
-                        return Ok(());
-                    }
-                    continue;
+                    *all = claimed.contains(token);
+                    return Ok(());
                 }
-                for (_, token) in record.ties.iter().filter(|(tie, _)| *tie != TIE_NAMES) {
-                    mark.execute([token])?;
-                }
+                record
+                    .ties
+                    .iter()
+                    .filter(|(tie, _)| *tie != TIE_NAMES)
+                    .try_for_each(|(_, token)| tx.run(judging::MARK, params![token]))
+            })?;
+            if *all {
+                break;
             }
         }
         Ok(())

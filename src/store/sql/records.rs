@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
 
 use super::held::Held;
-use super::reading::text;
+use super::systems::Systems;
 use super::touch::Touch;
 use super::*;
 use crate::model::life::Counts;
 
 /// Takes in a pull within a transaction, which the caller ends as the result says.
 pub(super) fn ingest(
-    tx: &Transaction<'_>,
+    tx: &dyn Db,
     pull: &Pull<'_>,
     feed: &mut Feed<'_>,
     admit: &mut Admit<'_>,
@@ -26,7 +25,7 @@ pub(super) fn ingest(
 
 /// As [`ingest`], with the source's number, how many records of each type it has, and these records.
 fn take_in(
-    tx: &Transaction<'_>,
+    tx: &dyn Db,
     pull: &Pull<'_>,
     (source, counts, held): (i64, Vec<(RecordType, u64)>, Held),
     feed: &mut Feed<'_>,
@@ -44,6 +43,8 @@ fn take_in(
         others: others(tx, source)?,
         tied: vec![],
         untied: HashSet::new(),
+        systems: Systems::new(source),
+        keys: Keys::load(tx, source)?,
     };
     for (kind, n) in counts {
         taking.of.insert(kind, Counts { before: n, ..Counts::default() });
@@ -52,6 +53,7 @@ fn take_in(
     taking.remove_unseen()?;
     taking.write_ties()?;
     taking.touch_all_twins()?;
+    taking.systems.write(tx)?;
     let Taking { mut of, touch, .. } = taking;
     for c in of.values_mut() {
         c.now = (c.before + c.added).saturating_sub(c.removed);
@@ -63,7 +65,7 @@ fn take_in(
     let store = "INSERT INTO record_count (source, kind, count) VALUES (?1, ?2, ?3)
         ON CONFLICT (source, kind) DO UPDATE SET count = excluded.count";
     for (kind, c) in &difference.of {
-        tx.prepare_cached(store)?.execute(params![source, place(&RecordType::ALL, kind), number(c.now)])?;
+        tx.run(store, params![source, place(&RecordType::ALL, kind), number(c.now)])?;
     }
     touch.finish(pull.reader)?;
     let sha256 = digest(tx, source)?;
@@ -74,11 +76,12 @@ fn take_in(
 }
 
 /// Ends all records of a source.
-pub(super) fn retire(tx: &Transaction<'_>, run: u64, source: &str, reader: &Reader<'_>) -> Result<()> {
+pub(super) fn retire(tx: &dyn Db, run: u64, source: &str, reader: &Reader<'_>) -> Result<()> {
     let settle: &Settle<'_> = &|_, _| false;
     let pull = Pull { run, source, reader, settle, state: &|_, _| None };
     ingest(tx, &pull, &mut |_| Ok(()), &mut |_| Ok(()))?;
-    tx.execute("DELETE FROM record_count WHERE source = (SELECT id FROM source WHERE name = ?1)", [source])?;
+    let counts = "DELETE FROM record_count WHERE source = (SELECT id FROM source WHERE name = ?1)";
+    tx.run(counts, params![source])?;
     // The row stays while history speaks of it; that it is no longer a source shows in its state.
     let gone = SourceState { id: source.to_owned(), ..SourceState::default() };
     runs::save_source(tx, &gone)
@@ -112,7 +115,7 @@ impl Rows {
 
 /// A pull being taken in.
 struct Taking<'t> {
-    tx: &'t Transaction<'t>,
+    tx: &'t dyn Db,
     pull: &'t Pull<'t>,
     source: i64,
     /// What the source held before this pull, but for what this pull ended.
@@ -129,27 +132,56 @@ struct Taking<'t> {
     tied: Vec<(Token, u8, i64)>,
     /// Records whose ties are not to be written after all.
     untied: HashSet<i64>,
+    /// How many grants there are on the systems that the pull names.
+    systems: Systems,
+    keys: Keys,
+}
+
+/// Which keys the source may have, where asking for each takes a way to a server: eight bytes and some of each key.
+struct Keys(Option<HashSet<u64>>);
+
+impl Keys {
+    fn load(tx: &dyn Db, source: i64) -> Result<Self> {
+        if tx.dialect() == Dialect::Sqlite {
+            return Ok(Self(None));
+        }
+        let mut keys = HashSet::new();
+        let sql = "SELECT key FROM record WHERE source = ?1 AND until_run IS NULL";
+        tx.rows(sql, params![source], &mut |row| {
+            keys.insert(Self::short(&row.get(0)?));
+            Ok(())
+        })?;
+        Ok(Self(Some(keys)))
+    }
+
+    fn short(key: &Hash) -> u64 {
+        key.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
+
+    /// Whether there may be a record of this key; from now on there may.
+    fn meet(&mut self, key: &Hash) -> bool {
+        self.0.as_mut().is_none_or(|keys| !keys.insert(Self::short(key)))
+    }
 }
 
 /// How many ties are held back to be sorted: 24 bytes each.
 const MAX_TIED: usize = 4_000_000;
 
 /// Whether there is any record of a type.
-pub(super) fn holds(db: &Connection, kind: RecordType) -> Result<bool> {
+pub(super) fn holds(db: &dyn Db, kind: RecordType) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM record_count WHERE kind = ?1 AND count > 0)";
-    Ok(db.prepare_cached(sql)?.query_row([place(&RecordType::ALL, &kind)], |row| row.get(0))?)
+    Ok(db.int(sql, params![place(&RecordType::ALL, &kind)])? != 0)
 }
 
 /// The other sources that have identities or requests.
-fn others(db: &Connection, own: i64) -> Result<Vec<(RecordType, i64)>> {
+fn others(db: &dyn Db, own: i64) -> Result<Vec<(RecordType, i64)>> {
     let mut found = vec![];
     for kind in [RecordType::Identity, RecordType::Request] {
         let sql = "SELECT source FROM record_count WHERE kind = ?1 AND source <> ?2 AND count > 0";
-        let mut statement = db.prepare_cached(sql)?;
-        let rows = statement.query_map(params![place(&RecordType::ALL, &kind), own], |row| row.get(0))?;
-        for source in rows {
-            found.push((kind, source?));
-        }
+        db.rows(sql, params![place(&RecordType::ALL, &kind), own], &mut |row| {
+            found.push((kind, row.get(0)?));
+            Ok(())
+        })?;
     }
     Ok(found)
 }
@@ -173,17 +205,18 @@ impl Taking<'_> {
     fn record(&mut self, record: &Prepared<'_>, own: Hash) -> Result<()> {
         let find =
             "SELECT id, hash, from_run FROM record WHERE source = ?1 AND key = ?2 AND until_run IS NULL";
-        let found: Option<(i64, Hash, i64)> = self
-            .tx
-            .prepare_cached(find)?
-            .query_row(params![self.source, record.key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-            .optional()?;
+        let found: Option<(i64, Hash, i64)> = match self.keys.meet(&record.key) {
+            true => self.tx.one(find, params![self.source, record.key], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?,
+            false => None,
+        };
         let Some((row, held, from_run)) = found else {
             self.counts(record.kind).added += 1;
             self.touch.record(record, None)?;
             self.touch_twins(record)?;
             self.hold(record.system.as_deref(), 1)?;
-            return self.insert(record, &own);
+            return self.insert(record, &own).map(drop);
         };
         let first = self.seen.add(row);
         if held == own {
@@ -207,7 +240,7 @@ impl Taking<'_> {
             // Another line of this very pull: it never was a version of its own, and its number may be given away again.
             self.tied.retain(|(_, _, tied)| *tied != row);
             self.forget(row, before.as_ref())?;
-            self.tx.prepare_cached("DELETE FROM record WHERE id = ?1")?.execute([row])?;
+            self.tx.run("DELETE FROM record WHERE id = ?1", params![row])?;
             self.ended.remove(&row)
         } else {
             self.counts(record.kind).changed += 1;
@@ -217,11 +250,11 @@ impl Taking<'_> {
         match ended {
             Some(ended) if self.hash(ended)? == own => self.revive(ended, record),
             Some(ended) => {
-                self.insert(record, &own)?;
-                self.ended.insert(self.tx.last_insert_rowid(), ended);
+                let row = self.insert(record, &own)?;
+                self.ended.insert(row, ended);
                 Ok(())
             }
-            None => self.insert(record, &own),
+            None => self.insert(record, &own).map(drop),
         }
     }
 
@@ -235,10 +268,9 @@ impl Taking<'_> {
     /// Writes the ties that were held back.
     fn write_ties(&mut self) -> Result<()> {
         self.tied.sort_unstable();
-        let sql = "INSERT OR IGNORE INTO tie (token, tie, record) VALUES (?1, ?2, ?3)";
-        let mut tie = self.tx.prepare_cached(sql)?;
+        let sql = "INSERT INTO tie (token, tie, record) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
         for (token, kind, row) in self.tied.drain(..).filter(|(_, _, row)| !self.untied.contains(row)) {
-            tie.execute(params![token, kind, row])?;
+            self.tx.run(sql, params![token, kind, row])?;
         }
         self.untied.clear();
         Ok(())
@@ -246,27 +278,26 @@ impl Taking<'_> {
 
     /// An earlier line of this pull ended the version that stands after all: nothing changed.
     fn revive(&mut self, row: i64, record: &Prepared<'_>) -> Result<()> {
-        self.tx.prepare_cached("UPDATE record SET until_run = NULL WHERE id = ?1")?.execute([row])?;
+        self.tx.run("UPDATE record SET until_run = NULL WHERE id = ?1", params![row])?;
         let changed = &mut self.counts(record.kind).changed;
         *changed = changed.saturating_sub(1);
         self.tie(row, record)
     }
 
     fn hash(&self, row: i64) -> Result<Hash> {
-        let mut statement = self.tx.prepare_cached("SELECT hash FROM record WHERE id = ?1")?;
-        Ok(statement.query_row([row], |row| row.get(0))?)
+        let found = self.tx.one("SELECT hash FROM record WHERE id = ?1", params![row], |row| row.get(0))?;
+        found.ok_or_else(|| missing(row))
     }
 
     /// A record appeared, changed or went: what other sources say under the same key may stand now, or stand no more.
     fn touch_twins(&mut self, record: &Prepared<'_>) -> Result<()> {
         for source in self.others_with(record)? {
             let find = "SELECT body FROM record WHERE source = ?1 AND key = ?2 AND until_run IS NULL";
-            let mut statement = self.tx.prepare_cached(find)?;
-            let other: Option<String> =
-                statement.query_row(params![source, record.key], |row| row.get(0)).optional()?;
-            if let Some(other) = other.and_then(|body| (self.pull.reader)(&body)) {
-                let remember = "INSERT OR IGNORE INTO twin (key) VALUES (?1)";
-                self.tx.prepare_cached(remember)?.execute([record.key])?;
+            let other =
+                self.tx.one(find, params![source, record.key], |row| Ok((self.pull.reader)(row.get(0)?)))?;
+            if let Some(other) = other.flatten() {
+                let remember = "INSERT INTO twin (key) VALUES (?1) ON CONFLICT DO NOTHING";
+                self.tx.run(remember, params![record.key])?;
                 self.touch.record(&other, None)?;
             }
         }
@@ -274,87 +305,66 @@ impl Taking<'_> {
     }
 
     /// The other sources that may have a record of the same key. Most grants are of systems that one source alone knows.
-    fn others_with(&self, record: &Prepared<'_>) -> Result<Vec<i64>> {
+    fn others_with(&mut self, record: &Prepared<'_>) -> Result<Vec<i64>> {
         let Some(system) = record.system.as_deref() else {
             let of_kind = self.others.iter().filter(|(kind, _)| *kind == record.kind);
             return Ok(of_kind.map(|(_, source)| *source).collect());
         };
-        let sql = "SELECT source FROM system_held WHERE system = ?1 AND source <> ?2";
-        let mut statement = self.tx.prepare_cached(sql)?;
-        let rows = statement.query_map(params![system, self.source], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        self.systems.others(self.tx, system)
     }
 
     /// This source was seen later than before: where another has records of the same key, others may stand now.
     fn touch_all_twins(&mut self) -> Result<()> {
         // In this order: there are few twins, and many records.
-        let sql = "SELECT r.body FROM twin t CROSS JOIN source s
-            CROSS JOIN record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL
-            WHERE EXISTS (SELECT 1 FROM record o WHERE o.source = ?1 AND o.key = t.key AND o.until_run IS NULL)";
-        let mut statement = self.tx.prepare_cached(sql)?;
-        let mut rows = statement.query([self.source])?;
-        while let Some(row) = rows.next()? {
-            if let Some(record) = (self.pull.reader)(text(row, 0)?) {
-                self.touch.record(&record, None)?;
-            }
-        }
-        Ok(())
+        let then = self.tx.dialect().then();
+        let sql = format!(
+            "SELECT r.body FROM twin t CROSS JOIN source s
+            {then} record r ON r.source = s.id AND r.key = t.key AND r.until_run IS NULL
+            WHERE EXISTS (SELECT 1 FROM record o WHERE o.source = ?1 AND o.key = t.key AND o.until_run IS NULL)"
+        );
+        let (touch, reader) = (&mut self.touch, self.pull.reader);
+        self.tx.rows(&sql, params![self.source], &mut |row| match reader(row.get(0)?) {
+            Some(record) => touch.record(&record, None),
+            None => Ok(()),
+        })
     }
 
     fn body(&self, row: i64) -> Result<String> {
-        let mut statement = self.tx.prepare_cached("SELECT body FROM record WHERE id = ?1")?;
-        Ok(statement.query_row([row], |row| row.get(0))?)
+        let found = self.tx.one("SELECT body FROM record WHERE id = ?1", params![row], |row| row.get(0))?;
+        found.ok_or_else(|| missing(row))
     }
 
-    fn insert(&mut self, record: &Prepared<'_>, own: &Hash) -> Result<()> {
+    fn insert(&mut self, record: &Prepared<'_>, own: &Hash) -> Result<i64> {
         let sql =
             "INSERT INTO record (source, kind, key, hash, from_run, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let kind = place(&RecordType::ALL, &record.kind);
-        self.tx.prepare_cached(sql)?.execute(params![
-            self.source,
-            kind,
-            record.key,
-            own,
-            number(self.pull.run),
-            record.body
-        ])?;
-        let row = self.tx.last_insert_rowid();
+        let (source, run) = (self.source, number(self.pull.run));
+        let new = params![source, kind, record.key, own, run, record.body];
+        let row = self.tx.add(Numbered::Record, sql, new)?;
         self.seen.add(row);
-        self.tie(row, record)
+        self.tie(row, record)?;
+        Ok(row)
     }
 
     /// Ends a version: it was true until this run.
     fn end(&mut self, row: i64, record: Option<&Prepared<'_>>) -> Result<()> {
         self.forget(row, record)?;
         let sql = "UPDATE record SET until_run = ?2 WHERE id = ?1";
-        self.tx.prepare_cached(sql)?.execute([row, number(self.pull.run)])?;
-        Ok(())
+        self.tx.run(sql, params![row, number(self.pull.run)])
     }
 
     /// Lets a record no longer be found by its names.
     fn forget(&mut self, row: i64, record: Option<&Prepared<'_>>) -> Result<()> {
         let Some(record) = record else { return Ok(()) };
         self.untied.insert(row);
-        let mut untie =
-            self.tx.prepare_cached("DELETE FROM tie WHERE token = ?1 AND tie = ?2 AND record = ?3")?;
-        record
-            .ties
-            .iter()
-            .try_for_each(|(kind, token)| untie.execute(params![token, kind, row]).map(drop))?;
-        Ok(())
+        let untie = "DELETE FROM tie WHERE token = ?1 AND tie = ?2 AND record = ?3";
+        record.ties.iter().try_for_each(|(kind, token)| self.tx.run(untie, params![token, kind, row]))
     }
 
     /// Counts a grant on a system. The first and the last on a system change what can be said of requests for it.
     fn hold(&mut self, system: Option<&str>, by: i64) -> Result<()> {
         let Some(system) = system else { return Ok(()) };
-        let sql = "INSERT INTO system_held (system, source, count) VALUES (?1, ?2, ?3)
-            ON CONFLICT (system, source) DO UPDATE SET count = count + excluded.count RETURNING count";
-        let held = params![system, self.source, by];
-        let left: i64 = self.tx.prepare_cached(sql)?.query_row(held, |row| row.get(0))?;
-        if left == 0 {
-            let gone = "DELETE FROM system_held WHERE system = ?1 AND source = ?2";
-            self.tx.prepare_cached(gone)?.execute(params![system, self.source])?;
-        }
+        let left = self.systems.add(self.tx, system, by)?;
         if left == 0 || left == by {
             self.touch.all = true;
         }
@@ -365,58 +375,65 @@ impl Taking<'_> {
     fn remove_unseen(&mut self) -> Result<()> {
         let mut gone: Vec<i64> = self.held.rows().filter(|row| !self.seen.has(*row)).collect();
         gone.sort_unstable();
-        for row in gone {
-            let (kind, old) = self.kind_and_body(row)?;
-            self.counts(word(&RecordType::ALL, kind)?).removed += 1;
-            let record = (self.pull.reader)(&old);
-            if let Some(record) = &record {
-                self.touch.record(record, None)?;
-                self.touch_twins(record)?;
-                self.hold(record.system.as_deref(), -1)?;
+        for some in gone.chunks(REMOVED_AT_ONCE) {
+            let mut old: Vec<(i64, i64, String)> = vec![];
+            self.tx.rows_of("SELECT id, kind, body FROM record WHERE id = ?1", some, &mut |row| {
+                old.push((row.get(0)?, row.get(1)?, row.get(2)?));
+                Ok(())
+            })?;
+            old.sort_unstable_by_key(|(row, ..)| *row);
+            for (row, kind, old) in old {
+                self.counts(word(&RecordType::ALL, kind)?).removed += 1;
+                let record = (self.pull.reader)(&old);
+                if let Some(record) = &record {
+                    self.touch.record(record, None)?;
+                    self.touch_twins(record)?;
+                    self.hold(record.system.as_deref(), -1)?;
+                }
+                self.end(row, record.as_ref())?;
             }
-            self.end(row, record.as_ref())?;
         }
         Ok(())
     }
-
-    fn kind_and_body(&self, row: i64) -> Result<(i64, String)> {
-        let mut statement = self.tx.prepare_cached("SELECT kind, body FROM record WHERE id = ?1")?;
-        Ok(statement.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?)
-    }
 }
 
-fn counts_of(db: &Connection, source: i64) -> Result<Vec<(RecordType, u64)>> {
-    let mut statement = db.prepare_cached("SELECT kind, count FROM record_count WHERE source = ?1")?;
-    let rows = statement.query_map([source], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-    rows.map(|row| {
-        let (kind, n) = row?;
-        Ok((word(&RecordType::ALL, kind)?, count(n)))
+/// How many records that are gone are read together.
+const REMOVED_AT_ONCE: usize = 64;
+
+fn missing(row: i64) -> StoreError {
+    StoreError::Broken(format!("record {row} is missing"))
+}
+
+fn counts_of(db: &dyn Db, source: i64) -> Result<Vec<(RecordType, u64)>> {
+    db.all("SELECT kind, count FROM record_count WHERE source = ?1", params![source], |row| {
+        Ok((word(&RecordType::ALL, row.get(0)?)?, count(row.get(1)?)))
     })
-    .collect()
 }
 
 /// SHA-256 over keys and hashes of the live records, in the order of the keys.
-fn digest(db: &Connection, source: i64) -> Result<String> {
+fn digest(db: &dyn Db, source: i64) -> Result<String> {
     let sql = "SELECT key, hash FROM record WHERE source = ?1 AND until_run IS NULL ORDER BY key";
-    let mut statement = db.prepare_cached(sql)?;
-    let mut rows = statement.query([source])?;
     let mut sha = Sha256::new();
     // Small pieces cost more to hand over than to hash.
     let mut some = Vec::with_capacity(8192);
-    while let Some(row) = rows.next()? {
-        some.extend_from_slice(row.get_ref(0)?.as_blob().unwrap_or_default());
-        some.extend_from_slice(row.get_ref(1)?.as_blob().unwrap_or_default());
+    db.rows(sql, params![source], &mut |row| {
+        some.extend_from_slice(row.get(0)?);
+        some.extend_from_slice(row.get(1)?);
         if some.len() >= 8160 {
             sha.update(&some);
             some.clear();
         }
-    }
+        Ok(())
+    })?;
     sha.update(&some);
     Ok(sha.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
+    use super::super::super::Sqlite;
     use super::*;
 
     /// Lines of five words: type, key, what it says, a name, and a system or `-`.
@@ -470,19 +487,19 @@ mod tests {
         let says = |line: &str| line.split(' ').nth(2).map(str::to_owned);
         let settle = |first: &str, second: &str| says(second) > says(first);
         let pull = Pull { run, source, reader: &reader, settle: &settle, state: &|_, _| None };
-        let number = runs::source_number(&tx, source).unwrap();
-        let mut held = Held::load(&tx, number, 0).unwrap();
+        let number = runs::source_number(&*tx, source).unwrap();
+        let mut held = Held::load(&*tx, number, 0).unwrap();
         if plainly {
             held.forget_bodies();
         }
-        let start = (number, counts_of(&tx, number).unwrap(), held);
+        let start = (number, counts_of(&*tx, number).unwrap(), held);
         let mut feed = |keep: &mut Keep<'_>| {
             lines.iter().try_for_each(|line| {
                 keep(Body::new(line), &mut || Ok(Prepared { body: line.into(), ..reader(line).unwrap() }))
             })
         };
         let mut admit = |_: &Difference| if pass { Ok(()) } else { Err(String::new()) };
-        let taken = take_in(&tx, &pull, start, &mut feed, &mut admit).unwrap();
+        let taken = take_in(&*tx, &pull, start, &mut feed, &mut admit).unwrap();
         match taken {
             Ingested::Taken { .. } => tx.commit().unwrap(),
             Ingested::Held { .. } => tx.rollback().unwrap(),

@@ -1,19 +1,17 @@
 //! The evidence log in SQLite: entries added in the transaction of what they speak of, checkpoints, and reading it all.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-
 use super::*;
 use crate::evidence::tree::{Frontier, Node, Place, inclusion, leaf, node};
 use crate::evidence::{Action, Deed, Entry, InForce, KEPT_EVERY, Kept, Kind, Log, PROGRAM};
 
 /// Adds entries within one transaction; what was added counts when [`Appender::close`] was called.
 pub(super) struct Appender<'t> {
-    tx: &'t Connection,
+    tx: &'t dyn Db,
     tree: Frontier,
 }
 
 impl<'t> Appender<'t> {
-    pub(super) fn open(tx: &'t Connection) -> Result<Self> {
+    pub(super) fn open(tx: &'t dyn Db) -> Result<Self> {
         Ok(Self { tx, tree: frontier(tx)? })
     }
 
@@ -28,7 +26,7 @@ impl<'t> Appender<'t> {
         let hash = leaf(text.as_bytes());
         let sql = "INSERT INTO evidence (idx, kind, row, hash) VALUES (?1, ?2, ?3, ?4)";
         let kind = place(&Kind::ALL, &kind);
-        self.tx.prepare_cached(sql)?.execute(params![index, kind, row, hash])?;
+        self.tx.run(sql, params![index, kind, row, hash])?;
         let mut whole = vec![];
         self.tree.push(hash, |at, node| {
             if at.level > 0 && at.level % KEPT_EVERY == 0 {
@@ -37,7 +35,7 @@ impl<'t> Appender<'t> {
         });
         for (at, node) in whole {
             let sql = "INSERT INTO evidence_node (level, idx, hash) VALUES (?1, ?2, ?3)";
-            self.tx.prepare_cached(sql)?.execute(params![at.level, number(at.index), node])?;
+            self.tx.run(sql, params![at.level, number(at.index), node])?;
         }
         Ok(())
     }
@@ -46,7 +44,7 @@ impl<'t> Appender<'t> {
     pub(super) fn act(&mut self, action: &Action) -> Result<()> {
         let (index, text) = (number(self.next()), action.text());
         let sql = "INSERT INTO evidence_action (idx, body) VALUES (?1, ?2)";
-        self.tx.prepare_cached(sql)?.execute(params![index, text])?;
+        self.tx.run(sql, params![index, text])?;
         self.add(Kind::Action, index, &text)
     }
 
@@ -55,28 +53,29 @@ impl<'t> Appender<'t> {
         let sql = "INSERT INTO evidence_tree (one, size, nodes) VALUES (1, ?1, ?2)
             ON CONFLICT (one) DO UPDATE SET size = excluded.size, nodes = excluded.nodes";
         let nodes = self.tree.nodes().as_flattened();
-        self.tx.prepare_cached(sql)?.execute(params![number(self.tree.size()), nodes])?;
+        self.tx.run(sql, params![number(self.tree.size()), nodes])?;
         Ok(())
     }
 }
 
-fn frontier(db: &Connection) -> Result<Frontier> {
-    let mut statement = db.prepare_cached("SELECT size, nodes FROM evidence_tree")?;
-    let kept = statement.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)));
-    let Some((size, nodes)) = kept.optional()? else { return Ok(Frontier::default()) };
+fn frontier(db: &dyn Db) -> Result<Frontier> {
+    let kept = db.one("SELECT size, nodes FROM evidence_tree", params![], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<&[u8]>(1)?.to_owned()))
+    })?;
+    let Some((size, nodes)) = kept else { return Ok(Frontier::default()) };
     let (nodes, rest) = nodes.as_chunks::<32>();
     let tree = Frontier::of(count(size), nodes.to_vec()).filter(|_| rest.is_empty());
     tree.ok_or_else(|| StoreError::Broken("the tree of the evidence log is none".to_owned()))
 }
 
 /// Adds an action, alone.
-pub(super) fn act(tx: &Transaction<'_>, action: &Action) -> Result<()> {
+pub(super) fn act(tx: &dyn Db, action: &Action) -> Result<()> {
     let mut log = Appender::open(tx)?;
     log.act(action)?;
     log.close()
 }
 
-pub(super) fn accepted(tx: &Transaction<'_>, a: &Accepted) -> Result<()> {
+pub(super) fn accepted(tx: &dyn Db, a: &Accepted) -> Result<()> {
     act(tx, &acceptance(a))
 }
 
@@ -91,34 +90,37 @@ fn acceptance(a: &Accepted) -> Action {
 }
 
 /// Adds a run that ended.
-pub(super) fn ended(tx: &Transaction<'_>, run: u64, manifest: &str) -> Result<()> {
+pub(super) fn ended(tx: &dyn Db, run: u64, manifest: &str) -> Result<()> {
     let mut log = Appender::open(tx)?;
     log.add(Kind::Run, number(run), manifest)?;
     log.close()
 }
 
 /// Begins the log of a store that was there before it had one: with what it holds, in the order in which it happened.
-pub(super) fn begin(tx: &Transaction<'_>) -> Result<()> {
+pub(in crate::store) fn begin(tx: &dyn Db) -> Result<()> {
     let mut log = Appender::open(tx)?;
-    let mut ended = tx.prepare("SELECT id, manifest FROM run WHERE manifest IS NOT NULL ORDER BY id")?;
-    let mut runs = ended.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-    let mut next_run = runs.next().transpose()?;
-    let mut written = tx.prepare("SELECT row, run, body, at FROM event ORDER BY row")?;
-    let mut events = written.query([])?;
-    let (mut event_count, mut run_count, mut last) = (0, 0, 0);
-    loop {
-        let event = events.next()?;
-        let before = event.map_or(Ok(i64::MAX), |e| e.get(1))?;
-        while let Some((run, manifest)) = next_run.take_if(|(run, _)| *run < before) {
-            log.add(Kind::Run, run, &manifest)?;
+    let (mut event_count, mut run_count, mut last, mut before) = (0, 0, 0, i64::MIN);
+    let mut runs = |log: &mut Appender<'_>, from: i64, to: i64| {
+        let sql =
+            "SELECT id, manifest FROM run WHERE manifest IS NOT NULL AND id >= ?1 AND id < ?2 ORDER BY id";
+        tx.rows(sql, params![from, to], &mut |row| {
             run_count += 1;
-            next_run = runs.next().transpose()?;
+            log.add(Kind::Run, row.get(0)?, row.get(1)?)
+        })
+    };
+    tx.rows("SELECT row, run, body, at FROM event ORDER BY row", params![], &mut |event| {
+        // The runs that ended before it.
+        let run: i64 = event.get(1)?;
+        if run > before {
+            runs(&mut log, before, run)?;
+            before = run;
         }
-        let Some(event) = event else { break };
-        log.add(Kind::Event, event.get(0)?, event.get_ref(2)?.as_str().unwrap_or_default())?;
+        log.add(Kind::Event, event.get(0)?, event.get(2)?)?;
         last = event.get(3)?;
         event_count += 1;
-    }
+        Ok(())
+    })?;
+    runs(&mut log, before, i64::MAX)?;
     let exceptions = findings::accepted(tx, Instant::MIN)?;
     for exception in &exceptions {
         log.act(&acceptance(exception))?;
@@ -131,20 +133,19 @@ pub(super) fn begin(tx: &Transaction<'_>) -> Result<()> {
 }
 
 /// The entry of a run.
-fn of_run(db: &Connection, run: i64) -> Result<Option<u64>> {
-    let mut find = db.prepare_cached("SELECT idx FROM evidence WHERE kind = 1 AND row = ?1")?;
-    Ok(find.query_row([run], |row| row.get(0)).optional()?.map(count))
+fn of_run(db: &dyn Db, run: i64) -> Result<Option<u64>> {
+    let find = "SELECT idx FROM evidence WHERE kind = 1 AND row = ?1";
+    Ok(db.one(find, params![run], |row| row.get(0))?.map(count))
 }
 
 /// The entry of an event. Their rows grow with the entries, and few entries are none: nothing has to be kept to find one.
-fn of_event(db: &Connection, row: i64) -> Result<Option<u64>> {
+fn of_event(db: &dyn Db, row: i64) -> Result<Option<u64>> {
     let (mut from, mut to) = (0, frontier(db)?.size());
     let sql = "SELECT idx, row FROM evidence WHERE idx >= ?1 AND idx < ?2 AND kind = 0 ORDER BY idx LIMIT 1";
-    let mut first = db.prepare_cached(sql)?;
     while from < to {
         let middle = from + (to - from) / 2;
-        let asked = params![number(middle), number(to)];
-        let found = first.query_row(asked, |r| Ok((r.get::<_, i64>(0)?, r.get::<_, i64>(1)?))).optional()?;
+        let asked = [Value::Int(number(middle)), Value::Int(number(to))];
+        let found = db.one(sql, &asked, |r| Ok((r.get::<i64>(0)?, r.get::<i64>(1)?)))?;
         match found {
             Some((index, found)) if found == row => return Ok(Some(count(index))),
             Some((index, found)) if found < row => from = count(index) + 1,
@@ -166,12 +167,12 @@ impl Forgetting {
 
     /// Marks the entries of these events or runs; `rows` selects their numbers, given the instant before which they
     /// happened.
-    pub(super) fn mark(&mut self, tx: &Transaction<'_>, kind: Kind, rows: &str, before: i64) -> Result<()> {
+    pub(super) fn mark(&mut self, tx: &dyn Db, kind: Kind, rows: &str, before: i64) -> Result<()> {
         let by = number(frontier(tx)?.size());
-        let ends = tx.query_row(&format!("SELECT min(row), max(row) FROM ({rows})"), [before], |r| {
-            Ok((r.get::<_, Option<i64>>(0)?, r.get::<_, Option<i64>>(1)?))
+        let ends = tx.one(&format!("SELECT min(row), max(row) FROM ({rows}) x"), params![before], |r| {
+            Ok((r.get::<Option<i64>>(0)?, r.get::<Option<i64>>(1)?))
         })?;
-        let (Some(first), Some(last)) = ends else { return Ok(()) };
+        let Some((Some(first), Some(last))) = ends else { return Ok(()) };
         // Rows that no entry speaks of are none of the log's; of those it has, these are the first and the last.
         let find = if kind == Kind::Run { of_run } else { of_event };
         let from = find(tx, first)?.unwrap_or(0);
@@ -180,16 +181,14 @@ impl Forgetting {
             "UPDATE evidence SET forgotten = ?2 WHERE idx BETWEEN ?4 AND ?5 AND kind = ?3 AND row IN ({rows})
              RETURNING idx"
         );
-        let mut update = tx.prepare(&sql)?;
         let kind = place(&Kind::ALL, &kind);
-        let marked =
-            update.query_map(params![before, by, kind, number(from), to], |row| Ok(count(row.get(0)?)))?;
-        self.entries.extend(marked.collect::<rusqlite::Result<Vec<u64>>>()?);
+        self.entries
+            .extend(tx.all(&sql, params![before, by, kind, number(from), to], |row| Ok(count(row.get(0)?)))?);
         Ok(())
     }
 
     /// Writes down what was forgotten.
-    pub(super) fn close(mut self, tx: &Transaction<'_>, before: Instant) -> Result<()> {
+    pub(super) fn close(mut self, tx: &dyn Db, before: Instant) -> Result<()> {
         self.entries.sort_unstable();
         match Deed::forgotten(&self.entries) {
             Some(deed) => act(tx, &Action::new(before, Some(PROGRAM), deed)),
@@ -199,19 +198,19 @@ impl Forgetting {
 }
 
 /// Whether there are entries that no checkpoint covers.
-pub(super) fn grew(db: &Connection) -> Result<bool> {
+pub(super) fn grew(db: &dyn Db) -> Result<bool> {
     let sql = "SELECT coalesce((SELECT size FROM evidence_tree), 0) > coalesce((SELECT max(size) FROM checkpoint), 0)";
-    Ok(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    Ok(db.int(sql, params![])? != 0)
 }
 
 /// Makes a checkpoint, where the log grew since the last one.
-pub(super) fn checkpoint(tx: &Transaction<'_>, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>> {
+pub(super) fn checkpoint(tx: &dyn Db, now: Instant, seal: &mut Seal<'_>) -> Result<Option<u64>> {
     if !grew(tx)? {
         return Ok(None);
     }
     let tree = frontier(tx)?;
     let (note, notices) = seal(tree.size(), tree.root()).map_err(StoreError::Other)?;
-    tx.execute(
+    tx.run(
         "INSERT INTO checkpoint (size, at, note) VALUES (?1, ?2, ?3)",
         params![number(tree.size()), ms(now), note],
     )?;
@@ -222,15 +221,20 @@ pub(super) fn checkpoint(tx: &Transaction<'_>, now: Instant, seal: &mut Seal<'_>
 }
 
 /// The last checkpoint that was made by an instant.
-pub(super) fn checkpoint_at(db: &Connection, at: Instant) -> Result<Option<String>> {
+pub(super) fn checkpoint_at(db: &dyn Db, at: Instant) -> Result<Option<String>> {
     let sql = "SELECT note FROM checkpoint WHERE at <= ?1 ORDER BY size DESC LIMIT 1";
-    Ok(db.prepare_cached(sql)?.query_row([ms(at)], |row| row.get(0)).optional()?)
+    db.one(sql, params![ms(at)], |row| row.get(0))
 }
 
 /// The evidence log at one moment, whatever is written meanwhile.
-#[derive(Debug)]
 pub struct Evidence<'s> {
-    db: Transaction<'s>,
+    db: Box<dyn Db + 's>,
+}
+
+impl std::fmt::Debug for Evidence<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Evidence")
+    }
 }
 
 /// An entry with its proof.
@@ -246,24 +250,19 @@ pub struct Shown {
     pub checkpoint: Kept,
 }
 
-impl Sqlite {
-    /// The evidence log as it is now.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn evidence(&self) -> Result<Evidence<'_>> {
-        Ok(Evidence { db: self.db.unchecked_transaction()? })
+impl<'s> Evidence<'s> {
+    /// Of a database at one moment.
+    pub(in crate::store) fn of(db: Box<dyn Db + 's>) -> Self {
+        Self { db }
     }
-}
 
-impl Evidence<'_> {
     /// The last checkpoint.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn last_checkpoint(&self) -> Result<Option<Kept>> {
         let sql = "SELECT size, at, note FROM checkpoint ORDER BY size DESC LIMIT 1";
-        Ok(self.db.query_row(sql, [], kept).optional()?)
+        self.db.one(sql, params![], kept)
     }
 
     /// The entry of an event, by its id.
@@ -271,9 +270,8 @@ impl Evidence<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn of_event(&self, id: &str) -> Result<Option<u64>> {
-        let row =
-            self.db.query_row("SELECT row FROM event WHERE id = ?1", [id], |row| row.get(0)).optional()?;
-        row.map_or(Ok(None), |row| of_event(&self.db, row))
+        let row = self.db.one("SELECT row FROM event WHERE id = ?1", params![id], |row| row.get(0))?;
+        row.map_or(Ok(None), |row| of_event(&*self.db, row))
     }
 
     /// The entry of a run.
@@ -281,7 +279,7 @@ impl Evidence<'_> {
     /// # Errors
     /// When the store cannot be read.
     pub fn of_run(&self, run: u64) -> Result<Option<u64>> {
-        of_run(&self.db, number(run))
+        of_run(&*self.db, number(run))
     }
 
     /// An entry with its proof; `None` where there is no such entry, its text was forgotten, or no checkpoint covers it yet.
@@ -290,10 +288,10 @@ impl Evidence<'_> {
     /// When the store cannot be read.
     pub fn show(&self, index: u64) -> Result<Option<Shown>> {
         let sql = format!("{ENTRIES} WHERE v.idx = ?1");
-        let text = self.db.query_row(&sql, [number(index)], |row| row.get::<_, Option<String>>(5));
+        let text = self.db.one(&sql, params![number(index)], |row| row.get::<Option<String>>(5))?;
         let sql = "SELECT size, at, note FROM checkpoint WHERE size > ?1 ORDER BY size LIMIT 1";
-        let checkpoint = self.db.query_row(sql, [number(index)], kept).optional()?;
-        let (Some(Some(text)), Some(checkpoint)) = (text.optional()?, checkpoint) else { return Ok(None) };
+        let checkpoint = self.db.one(sql, params![number(index)], kept)?;
+        let (Some(Some(text)), Some(checkpoint)) = (text, checkpoint) else { return Ok(None) };
         let path = inclusion(index, checkpoint.size, &mut |place| self.node(place))?;
         Ok(Some(Shown { index, text, path, checkpoint }))
     }
@@ -319,13 +317,11 @@ impl Evidence<'_> {
             0 => "SELECT hash FROM evidence WHERE idx >= ?1 AND idx < ?2 ORDER BY idx",
             _ => "SELECT hash FROM evidence_node WHERE level = ?3 AND idx >= ?1 AND idx < ?2 ORDER BY idx",
         };
-        let mut statement = self.db.prepare_cached(sql)?;
-        let read = |row: &Row<'_>| row.get(0);
-        let rows = match level {
-            0 => statement.query_map(params![number(from), number(to)], read)?,
-            _ => statement.query_map(params![number(from), number(to), level], read)?,
-        };
-        let mut hashes = rows.collect::<rusqlite::Result<Vec<Node>>>()?;
+        let mut asked = vec![Value::Int(number(from)), Value::Int(number(to))];
+        if level > 0 {
+            asked.push(Value::Int(level.into()));
+        }
+        let mut hashes: Vec<Node> = self.db.all(sql, &asked, |row| row.get(0))?;
         if hashes.len() as u64 != to - from {
             let what = format!("{} hashes of the evidence log are missing below {place:?}", level);
             return Err(StoreError::Broken(what));
@@ -338,7 +334,7 @@ impl Evidence<'_> {
     }
 }
 
-fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+fn kept(row: &dyn Row) -> Result<Kept> {
     Ok(Kept { size: count(row.get(0)?), at: at(row.get(1)?), note: row.get(2)? })
 }
 
@@ -353,38 +349,32 @@ impl Log for Evidence<'_> {
     type Error = StoreError;
 
     fn frontier(&self) -> Result<Frontier> {
-        frontier(&self.db)
+        frontier(&*self.db)
     }
 
     fn entries(&self, show: &mut dyn FnMut(Entry<'_>)) -> Result<()> {
-        let mut statement = self.db.prepare(&format!("{ENTRIES} ORDER BY v.idx"))?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let text = |n| row.get_ref(n)?.as_str_or_null().map_err(rusqlite::Error::from);
+        self.db.rows(&format!("{ENTRIES} ORDER BY v.idx"), params![], &mut |row| {
             let run: Option<i64> = row.get(7)?;
             show(Entry {
                 index: count(row.get(0)?),
                 kind: word(&Kind::ALL, row.get(1)?)?,
                 row: row.get(2)?,
                 hash: row.get(3)?,
-                forgotten: row.get::<_, Option<i64>>(4)?.map(count),
-                text: text(5)?,
-                event: text(6)?.zip(run.map(count)),
+                forgotten: row.get::<Option<i64>>(4)?.map(count),
+                text: row.get(5)?,
+                event: row.get::<Option<&str>>(6)?.zip(run.map(count)),
             });
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn kept(&self, place: Place) -> Result<Option<Node>> {
-        let mut statement =
-            self.db.prepare_cached("SELECT hash FROM evidence_node WHERE level = ?1 AND idx = ?2")?;
-        Ok(statement.query_row(params![place.level, number(place.index)], |row| row.get(0)).optional()?)
+        let sql = "SELECT hash FROM evidence_node WHERE level = ?1 AND idx = ?2";
+        self.db.one(sql, params![place.level, number(place.index)], |row| row.get(0))
     }
 
     fn checkpoints(&self) -> Result<Vec<Kept>> {
-        let mut statement = self.db.prepare("SELECT size, at, note FROM checkpoint ORDER BY size")?;
-        let rows = statement.query_map([], kept)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        self.db.all("SELECT size, at, note FROM checkpoint ORDER BY size", params![], kept)
     }
 
     fn strays(&self, limit: usize) -> Result<Vec<String>> {
@@ -395,13 +385,11 @@ impl Log for Evidence<'_> {
             UNION ALL SELECT 'the action of entry ' || idx FROM evidence_action
                 WHERE idx NOT IN (SELECT row FROM evidence WHERE kind = 2)
             LIMIT ?1";
-        let mut statement = self.db.prepare(sql)?;
-        let rows = statement.query_map([number(limit as u64)], |row| row.get(0))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        self.db.all(sql, params![number(limit as u64)], |row| row.get(0))
     }
 
     fn exceptions(&self) -> Result<Vec<InForce>> {
-        let all = findings::accepted(&self.db, Instant::MIN)?.into_iter();
+        let all = findings::accepted(&*self.db, Instant::MIN)?.into_iter();
         Ok(all.map(|a| InForce { finding: a.finding, by: a.by, reason: a.reason, until: a.until }).collect())
     }
 }
@@ -411,14 +399,15 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use super::super::super::{Sqlite, Store};
     use super::*;
     use crate::evidence::tree::{includes, leaf, root_of};
 
     /// A log of so many entries: every hundredth is a run, the rows of events have gaps.
     fn filled(n: i64) -> Sqlite {
-        let mut store = Sqlite::in_memory().unwrap();
+        let store = Sqlite::in_memory().unwrap();
         let tx = store.begin().unwrap();
-        let mut log = Appender::open(&tx).unwrap();
+        let mut log = Appender::open(&*tx).unwrap();
         for i in 0..n {
             let kind = if i % 100 == 99 { Kind::Run } else { Kind::Event };
             log.add(kind, i * 3, &i.to_string()).unwrap();
@@ -436,7 +425,7 @@ mod tests {
         let tree = log.frontier().unwrap();
         assert_eq!(tree.size(), 66_000);
         let levels = "SELECT count(DISTINCT level) FROM evidence_node";
-        assert_eq!(log.db.query_row(levels, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+        assert_eq!(log.db.int(levels, params![]).unwrap(), 2);
         let mut plain = Frontier::default();
         for i in 0..66_000 {
             plain.push(leaf(i.to_string().as_bytes()), |_, _| {});
@@ -484,7 +473,7 @@ mod tests {
             let added = count.swap(0, Ordering::Relaxed);
             let log = store.evidence().unwrap();
             inclusion(5, super::count(n), &mut |place| log.node(place)).unwrap();
-            assert!(of_event(&log.db, 15).unwrap() == Some(5));
+            assert!(of_event(&*log.db, 15).unwrap() == Some(5));
             (added, count.load(Ordering::Relaxed))
         };
         let ((add, prove), (add_more, prove_more)) = (steps(600), steps(30_600));

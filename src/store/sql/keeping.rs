@@ -1,56 +1,39 @@
-//! Backup, and forgetting what is old.
-
-use std::path::Path;
-
-use rusqlite::{Connection, Transaction};
+//! Forgetting what is old.
 
 use super::*;
 use crate::evidence::Kind;
-
-pub(super) fn backup(db: &Connection, path: &Path) -> Result<()> {
-    let fail = |e: &dyn std::fmt::Display| StoreError::Other(format!("{}: {e}", path.display()));
-    let name = path.to_str().ok_or_else(|| fail(&"the path of a backup must be UTF-8"))?;
-    // Begun empty, so that nobody else can read it while it is written.
-    let file = begin(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::AlreadyExists => fail(&"it exists already; a backup overwrites nothing"),
-        _ => fail(&e),
-    })?;
-    let copied = db.execute("VACUUM INTO ?1", [name]).map_err(StoreError::from);
-    // SQLite leaves it to the system when a copy reaches the disk; a backup that was reported is there.
-    let kept = copied.and_then(|_| file.sync_all().map_err(|e| fail(&e)));
-    if kept.is_err() {
-        let _ = std::fs::remove_file(path);
-    }
-    kept
-}
-
-/// A new file that nobody else may read.
-fn begin(path: &Path) -> std::io::Result<std::fs::File> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
 
 /// The events that are forgotten, by row.
 const OLD_EVENTS: &str =
     "SELECT row FROM event WHERE row NOT IN (SELECT event FROM outbox WHERE event IS NOT NULL)
     AND finding IN (SELECT id FROM finding WHERE state = 2 AND changed_at < ?1)";
 /// The runs that are forgotten, once their events are: none that a later one still rests on.
-const OLD_RUNS: &str =
-    "SELECT id AS row FROM run WHERE started_at < ?1 AND id NOT IN (SELECT from_run FROM record)
+fn old_runs(dialect: Dialect) -> String {
+    let (last_words, terms) = match dialect {
+        Dialect::Sqlite => (
+            "SELECT max(r.id) FROM run r, json_each(r.manifest, '$.sources') s
+            WHERE r.started_at < ?1 AND json_valid(r.manifest) GROUP BY s.value ->> 'id'",
+            "json_valid(manifest) AND manifest ->> 'terms' IS NOT NULL",
+        ),
+        // The schema has these two: older servers cannot ask whether a text is JSON.
+        Dialect::Postgres => (
+            "SELECT max(r.id) FROM run r, manifest_sources(r.manifest) s WHERE r.started_at < ?1 GROUP BY s",
+            "manifest_has_terms(manifest)",
+        ),
+    };
+    format!(
+        "SELECT id AS row FROM run WHERE started_at < ?1 AND id NOT IN (SELECT from_run FROM record)
     AND id NOT IN (SELECT run FROM event) AND id <> (SELECT max(id) FROM run)
     AND id <> (SELECT max(id) FROM run WHERE started_at < ?1)
-    AND id NOT IN (SELECT max(r.id) FROM run r, json_each(r.manifest, '$.sources') s
-        WHERE r.started_at < ?1 AND json_valid(r.manifest) GROUP BY s.value ->> 'id')
-    AND id NOT IN (SELECT coalesce(max(id), 0) FROM run
-        WHERE started_at < ?1 AND json_valid(manifest) AND manifest ->> 'terms' IS NOT NULL)";
+    AND id NOT IN ({last_words})
+    AND id NOT IN (SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1 AND {terms})"
+    )
+}
 
 /// The fact that says from when on everything is known.
 const HISTORY: &str = "history";
 
-pub(super) fn history(db: &Connection) -> Result<Option<History>> {
+pub(super) fn history(db: &dyn Db) -> Result<Option<History>> {
     let Some(text) = runs::meta(db, HISTORY)? else { return Ok(None) };
     let parts = text.split_once(' ').and_then(|(run, since)| Some((run.parse().ok()?, since.parse().ok()?)));
     let broken = || StoreError::Broken(format!("from when on everything is known: `{text}`"));
@@ -58,7 +41,7 @@ pub(super) fn history(db: &Connection) -> Result<Option<History>> {
 }
 
 /// What was once forgotten does not come back, whatever is to be kept now.
-fn keep_history(tx: &Transaction<'_>, new: History) -> Result<()> {
+fn keep_history(tx: &dyn Db, new: History) -> Result<()> {
     let old = history(tx)?;
     let first_run = old.map_or(0, |old| old.first_run).max(new.first_run);
     let since = old.map_or(Instant::MIN, |old| old.since).max(new.since);
@@ -66,14 +49,14 @@ fn keep_history(tx: &Transaction<'_>, new: History) -> Result<()> {
 }
 
 /// Nothing that is true now is forgotten, nor what has still to be told; and what is, the evidence log says.
-pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
+pub(super) fn prune(tx: &dyn Db, retention: Retention) -> Result<u64> {
     let before = ms(retention.before);
     let mut log = evidence::Forgetting::new();
     log.mark(tx, Kind::Event, OLD_EVENTS, before)?;
     // The first run after which all records are known as they were. It and later runs stay, and of earlier ones what these
     // still rest on: the last word of each source, and the terms of the last judgement.
     let sql = "SELECT coalesce(max(id), 0) FROM run WHERE started_at < ?1";
-    let first: i64 = tx.query_row(sql, [before], |row| row.get(0))?;
+    let first = tx.int(sql, params![before])?;
     keep_history(tx, History { first_run: count(first), since: retention.before })?;
     let steps = [
         "DELETE FROM record WHERE until_run IS NOT NULL
@@ -88,10 +71,11 @@ pub(super) fn prune(tx: &Transaction<'_>, retention: Retention) -> Result<u64> {
     ];
     let mut rows = 0;
     for step in steps {
-        rows += tx.execute(step, [before])? as u64;
+        rows += tx.change(step, params![before])?;
     }
-    log.mark(tx, Kind::Run, OLD_RUNS, before)?;
-    rows += tx.execute(&format!("DELETE FROM run WHERE id IN ({OLD_RUNS})"), [before])? as u64;
+    let old_runs = old_runs(tx.dialect());
+    log.mark(tx, Kind::Run, &old_runs, before)?;
+    rows += tx.change(&format!("DELETE FROM run WHERE id IN ({old_runs})"), params![before])?;
     log.close(tx, retention.before)?;
     Ok(rows)
 }
