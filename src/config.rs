@@ -21,6 +21,7 @@ use crate::judge::{Accountability, Birthright, Checks, Settings};
 use crate::log::Log;
 use crate::model::{Duration, Instant};
 use crate::schedule::{Cadence, Schedule};
+use crate::secret::SecretRef;
 use crate::serve::Serve;
 use crate::sink;
 
@@ -76,6 +77,13 @@ pub struct StoreTable {
     /// The file; `counterfoil.db` when absent, in the folder that systemd gives the service (`$STATE_DIRECTORY`), else beside
     /// the configuration.
     pub path: Option<PathBuf>,
+    /// In place of a file a PostgreSQL database: `postgres://USER@HOST/DATABASE`, without the password. TLS is spoken with any
+    /// host but this one, and proved (`?sslmode=verify-full`, or `disable` where the network is trusted).
+    pub url: Option<String>,
+    /// Where the password for `url` is.
+    pub password: Option<SecretRef>,
+    /// The authorities that the server of `url` is trusted by, in PEM; those of the system when absent.
+    pub ca_file: Option<PathBuf>,
     /// For how long what is over is kept: earlier versions of records, resolved findings, events (ISO 8601).
     #[schemars(with = "String")]
     pub keep: Duration,
@@ -83,7 +91,7 @@ pub struct StoreTable {
 
 impl Default for StoreTable {
     fn default() -> Self {
-        Self { path: None, keep: Duration::days(400) }
+        Self { path: None, url: None, password: None, ca_file: None, keep: Duration::days(400) }
     }
 }
 
@@ -318,7 +326,7 @@ impl Config {
         }
     }
 
-    /// Where the store is. `state` is the folder that a service may write to, where there is one.
+    /// Where the store is that is a file, and beside what all is kept that is no store. `state` is the folder that a service may write to, where there is one.
     #[must_use]
     pub fn store_path(&self, state: Option<&Path>) -> PathBuf {
         let own = self.store.as_ref().and_then(|s| s.path.clone());

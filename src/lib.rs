@@ -31,7 +31,8 @@
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
 //! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled; what was known once
 //! src/audit/       the evidence pack: what was known at an instant, as HTML, CSV or OSCAL; what other rules would change
-//! src/store/       what is remembered, in SQLite: records and their history, verdicts, findings, the outbox
+//! src/store/       what is remembered, in SQLite or PostgreSQL: records and their history, verdicts, findings, the outbox;
+//!                  sql/ says it once for both
 //! src/evidence/    the log of what happened: a Merkle tree, signed checkpoints, proofs, and whether it is what it was
 //! src/net/         how others are reached: addresses that may be, TLS, proxies
 //! src/sink/        findings told to others, one file for each kind of receiver
@@ -88,7 +89,7 @@
 //! | `connect` | `model`, `net`, `secret` | files, processes, clock, environment, network, async |
 //! | `alert` | `model` | nothing |
 //! | `evidence` | `model`, `secret` | nothing |
-//! | `store` | `model`, `evidence` | files |
+//! | `store` | `model`, `evidence`, `net` | files, network, async, clock |
 //! | `secret` | nothing | files, environment |
 //! | `net` | `model`, `report`, `secret` | files, network, async |
 //! | `sink` | `model`, `report`, `secret`, `alert`, `net` | files, terminal, network, async |
@@ -101,7 +102,7 @@
 //! | `serve` | `model`, `judge`, `controls`, `report`, `alert`, `evidence`, `store`, `engine`, `audit`, `secret`, `net` | network, async, clock |
 //! | `notify` | nothing | network, environment, processes, clock |
 //! | `schedule` | `model` | nothing |
-//! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `evidence`, `sink`, `schedule`, `serve`, `log` | files, clock |
+//! | `config` | `model`, `judge`, `connect`, `alert`, `engine`, `evidence`, `secret`, `sink`, `schedule`, `serve`, `log` | files, clock |
 //! | `daemon` | `model`, `alert`, `judge`, `connect`, `controls`, `config`, `engine`, `evidence`, `store`, `sink`, `schedule`, `serve`, `lock`, `notify` | files, clock, environment, processes, async |
 //! | `cli` | everything | files, terminal, clock, environment, processes |
 //! | `main` | `cli` | environment, processes |

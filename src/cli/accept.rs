@@ -11,7 +11,7 @@ use crate::config::instant;
 use crate::model::Instant;
 use crate::model::event::State;
 use crate::model::finding::Finding;
-use crate::store::{Accepted, Store};
+use crate::store::Accepted;
 
 /// `counterfoil accept FINDING …`
 #[derive(Debug, Args)]

@@ -9,7 +9,6 @@ use super::{Done, Outcome, fault, note};
 use crate::config::instant;
 use crate::evidence::{Action, Deed};
 use crate::model::life::Trouble;
-use crate::store::Store;
 
 /// `counterfoil approve --run N`
 #[derive(Debug, Args)]

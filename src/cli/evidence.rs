@@ -11,7 +11,6 @@ use super::store::Configured;
 use super::{Done, Outcome, Stop, fault, note, say, writing};
 use crate::config::instant;
 use crate::evidence::{Action, Checkpoint, Deed, Proof, Signer, Verifier};
-use crate::store::Store;
 
 /// How large a proof or an entry may be.
 const MAX_FILE: u64 = 64 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
@@ -22,7 +22,7 @@ use crate::report::Style;
 use crate::report::chain::{html_page, write_text};
 use crate::report::text::shown;
 use crate::report::write_line;
-use crate::store::{Sqlite, Store};
+use crate::store::Store;
 
 /// How many are listed of several that a question fits.
 const LISTED: usize = 20;
@@ -239,34 +239,28 @@ fn taken(sources: &[intake::Source], now: Instant) -> Result<Estate, Stop> {
 
 /// What the store holds of all that the question could be about.
 fn remembered(config: &Config, question: &ChainQuestion, now: Instant) -> Result<Estate, Stop> {
-    let path = super::store::path(config);
-    if !path.exists() {
-        return Err(no_store(&path));
+    let place = super::store::place(config)?;
+    if !place.is_there()? {
+        return Err(super::store::none_yet(&place));
     }
-    let store = Sqlite::open(&path)?;
+    let store = place.open()?;
+    let store = &*store;
     let mut names = question.accounts();
     if let Some(id) = question.finding() {
-        let own = names_of_finding(&store, id)?;
+        let own = names_of_finding(store, id)?;
         if own.is_empty() {
             // A finding that is not told yet, because a source is in doubt, or one about a source.
-            return Ok(all_of(&store, now)?);
+            return Ok(all_of(store, now)?);
         }
         names.extend(own);
     }
-    names.extend(requests_called(&store, &question.requests())?);
+    names.extend(requests_called(store, &question.requests())?);
     let settings: Settings = config.settings();
-    Ok(part_of(&store, &settings, now, &names)?)
-}
-
-fn no_store(path: &Path) -> Stop {
-    fault(format!(
-        "{}: there is no store yet; `counterfoil run` and `counterfoil reconcile` begin one",
-        path.display()
-    ))
+    Ok(part_of(store, &settings, now, &names)?)
 }
 
 /// The names under which what the findings are about is kept whose ids begin in this way.
-fn names_of_finding(store: &Sqlite, id: &str) -> Result<Vec<String>, Stop> {
+fn names_of_finding(store: &dyn Store, id: &str) -> Result<Vec<String>, Stop> {
     let mut bodies = vec![];
     match store.life(id)? {
         Some(life) => bodies.push((life.state, life.body)),

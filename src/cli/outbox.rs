@@ -7,7 +7,6 @@ use clap::{Args, Subcommand};
 use super::store::Configured;
 use super::{Done, Outcome, note, say};
 use crate::config::instant;
-use crate::store::Store;
 
 /// How many messages are listed at the most.
 const MOST: usize = 10_000;

@@ -11,13 +11,12 @@ use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
 use crate::config::{Config, instant};
 use crate::daemon::{Core, Post, Puller, Setup, deliver_all};
 use crate::engine::{Manifest, PullOutcome};
-use crate::lock::ProcessLock;
 use crate::log::Log;
 use crate::model::Instant;
 use crate::model::event::State;
 use crate::model::finding::{Finding, Severity, Verdict};
 use crate::report::{self, Head, Standings, Summary};
-use crate::store::{KeptVerdict, Sqlite, Store};
+use crate::store::{KeptVerdict, Store};
 
 /// How long sinks are waited for.
 const PATIENCE: Span = Span::from_secs(60);
@@ -35,19 +34,20 @@ pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outc
         return Err(fault(format!("{file}: has no [[source]]; add one, or give --records FILE")));
     }
     let path = super::store::path(config);
-    let _lock = ProcessLock::take(&path)?;
+    let place = super::store::place(config)?;
+    let _lock = crate::daemon::hold(&place)?;
     let controls = super::checks::controls(config.controls.as_deref())?;
     let setup = Setup::new(config, controls, how.threads())?;
     let destinations = setup.destinations.clone();
     let keep = config.store.clone().unwrap_or_default().keep;
-    let mut core = Core::new(Box::new(Sqlite::open(&path)?), setup, keep)?;
+    let mut core = Core::new(place.open()?, setup, keep)?;
     let now = how.now.unwrap_or_else(|| instant(SystemTime::now()));
     let stop = || false;
     let puller = Puller::new(config, crate::daemon::kept_beside(&path), &stop);
     let manifest = core.reconcile(now, &stop, &mut |source| puller.pull(source))?;
     let failed = tell(&manifest);
     if !destinations.is_empty() {
-        let post = Post::new(Box::new(Sqlite::open(&path)?));
+        let post = Post::new(place.open()?);
         deliver_all(&post, &destinations, PATIENCE, &|| instant(SystemTime::now()).max(now))?;
         for queue in core.store().outbox()?.iter().filter(|q| q.waiting + q.dead > 0) {
             note(format_args!(

@@ -93,14 +93,14 @@ impl Report {
             threads: super::reconcile::threads(self.threads),
         };
         let pack = match self.format {
-            Form::Csv => write_tables(&store, &asked, &self.out)?,
+            Form::Csv => write_tables(&*store, &asked, &self.out)?,
             Form::Html => {
-                let pack = gather(&store, &asked, &mut ())?;
+                let pack = gather(&*store, &asked, &mut ())?;
                 write_whole(&self.out, html(&pack).as_bytes())?;
                 pack
             }
             Form::Oscal => {
-                let pack = gather(&store, &asked, &mut ())?;
+                let pack = gather(&*store, &asked, &mut ())?;
                 write_whole(&self.out, format!("{:#}\n", oscal(&pack)).as_bytes())?;
                 pack
             }

@@ -29,13 +29,13 @@ impl Run {
                 self.config.display()
             )));
         }
-        let store = super::store::path(&config);
+        let (store, beside) = (super::store::place(&config)?, super::store::path(&config));
         let load = || Config::load(&self.config).map_err(SetupError::from);
         let controls = |config: &Config| {
             super::checks::controls(config.controls.as_deref()).map_err(|e| SetupError(e.to_string()))
         };
         let threads = super::reconcile::threads(self.threads);
-        daemon::run(config, &load, &controls, &store, threads)?;
+        daemon::run(config, &load, &controls, &store, &beside, threads)?;
         Ok(Done::Well)
     }
 }

@@ -14,7 +14,6 @@ use crate::config::Config;
 use crate::model::finding::{Finding, Severity};
 use crate::model::{Instant, norm, parse_line};
 use crate::report::text::{grouped, shown};
-use crate::store::Store;
 
 /// How large a file of records may be, in bytes.
 const MAX_FILE: u64 = 256 << 20;
@@ -79,7 +78,7 @@ impl Simulate {
         let most = if self.rows == 0 { usize::MAX } else { self.rows };
         let mut told = Told { config: &config, sinks: BTreeMap::new(), lists: BTreeMap::new(), most };
         let mut worst = None;
-        let counts = simulate(&store, &question, &mut |moved| {
+        let counts = simulate(&*store, &question, &mut |moved| {
             if moved.what == What::Added && moved.finding.exception.is_none() {
                 worst = worst.max(Some(moved.finding.severity));
             }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{Done, Outcome, Stop, fault, note};
 use crate::config::{Config, instant};
-use crate::store::{Retention, Sqlite, Store, StoreError};
+use crate::store::{Place, Retention, Server, Store, StoreError};
 
 /// `counterfoil store …`
 #[derive(Debug, Subcommand)]
@@ -39,32 +39,63 @@ pub(super) struct Configured {
 
 impl Configured {
     /// The configuration, and its store, which must be there.
-    pub(super) fn open(&self) -> Result<(Config, Sqlite), Stop> {
-        self.open_with(Sqlite::open)
+    pub(super) fn open(&self) -> Result<(Config, Box<dyn Store>), Stop> {
+        self.open_with(Place::open)
     }
 
     /// The same, to read only.
-    pub(super) fn open_read(&self) -> Result<(Config, Sqlite), Stop> {
-        self.open_with(Sqlite::open_read)
+    pub(super) fn open_read(&self) -> Result<(Config, Box<dyn Store>), Stop> {
+        self.open_with(Place::open_read)
     }
 
-    fn open_with(&self, open: fn(&Path) -> Result<Sqlite, StoreError>) -> Result<(Config, Sqlite), Stop> {
+    fn open_with(
+        &self,
+        open: fn(&Place) -> Result<Box<dyn Store>, StoreError>,
+    ) -> Result<(Config, Box<dyn Store>), Stop> {
         let config = Config::load(&self.config)?;
-        let path = path(&config);
-        if !path.exists() {
-            return Err(fault(format!(
-                "{}: there is no store yet; `counterfoil run` and `counterfoil reconcile` begin one",
-                path.display()
-            )));
+        let place = place(&config)?;
+        if !place.is_there()? {
+            return Err(none_yet(&place));
         }
-        Ok((config, open(&path)?))
+        let store = open(&place)?;
+        Ok((config, store))
     }
 }
 
-/// Where the store of a configuration is.
+/// That there is no store.
+pub(super) fn none_yet(place: &Place) -> Stop {
+    fault(format!("{place}: there is no store yet; `counterfoil run` and `counterfoil reconcile` begin one"))
+}
+
+/// Where the store of a configuration is that is a file; what is kept that is no store is beside it, wherever the store is.
 pub(super) fn path(config: &Config) -> PathBuf {
     let state = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
     config.store_path(state.as_deref())
+}
+
+/// Where the store of a configuration is.
+pub(super) fn place(config: &Config) -> Result<Place, Stop> {
+    let table = config.store.clone().unwrap_or_default();
+    let Some(url) = &table.url else {
+        if table.password.is_some() || table.ca_file.is_some() {
+            return Err(fault("[store]: `password` and `ca_file` go with `url`"));
+        }
+        // Somebody who writes an address where a file is expected means the address.
+        return match table.path.as_ref().and_then(|p| p.to_str()).filter(|p| crate::store::is_address(p)) {
+            Some(_) => Err(fault("[store]: `path` is a file; the address of a database goes into `url`")),
+            None => Ok(Place::File(path(config))),
+        };
+    };
+    if table.path.is_some() {
+        return Err(fault(
+            "[store]: expected one of `path` and `url`: the store is in a file or in a database",
+        ));
+    }
+    let password = table.password.as_ref().map(|secret| secret.fetch(&config.folder)).transpose();
+    let password = password.map_err(|e| fault(format!("[store]: password: {e}")))?;
+    let ca_file = table.ca_file.map(|file| config.folder.join(file));
+    let server = Server::new(url, password.as_ref(), ca_file).map_err(|e| fault(format!("[store]: {e}")))?;
+    Ok(Place::Server(Box::new(server)))
 }
 
 impl Command {

@@ -1,6 +1,6 @@
 //! `verify`: whether the evidence log is what it was, and where it is not.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -8,7 +8,6 @@ use super::store::Configured;
 use super::{Done, Outcome, Stop, fault, note, say};
 use crate::config::Config;
 use crate::evidence::{Checkpoint, Report, Verifier, Witness, base64};
-use crate::store::Store;
 
 /// How large a file with checkpoints may be.
 pub(super) const MAX_FILE: u64 = 256 * 1024 * 1024;
@@ -40,7 +39,8 @@ impl Verify {
                 .extend(all.into_iter().map(|checkpoint| Witness { name: name.to_string(), checkpoint }));
         }
         let report = crate::evidence::verify(&store.evidence()?, &known, &witnesses)?;
-        tell(&report, &known, store.path())?;
+        let place = super::store::place(&config)?.to_string();
+        tell(&report, &known, &place)?;
         if witnesses.is_empty() {
             note(
                 "no checkpoint from elsewhere was given, so a log that was made anew or set back looks well; give one \
@@ -51,9 +51,8 @@ impl Verify {
             return Ok(Done::Well);
         }
         let more = if report.more > 0 { format!("\n  and {} more", report.more) } else { String::new() };
-        let store = store.path().display();
         Err(fault(format!(
-            "{store}: the evidence log is not what it was\n  {}{more}",
+            "{place}: the evidence log is not what it was\n  {}{more}",
             report.faults.join("\n  ")
         )))
     }
@@ -77,11 +76,10 @@ fn known(config: &Config, given: &[String]) -> Result<Vec<Verifier>, Stop> {
     Ok(known)
 }
 
-fn tell(report: &Report, known: &[Verifier], store: &Path) -> Result<(), Stop> {
+fn tell(report: &Report, known: &[Verifier], store: &str) -> Result<(), Stop> {
     let [events, runs, actions] = report.kinds;
     let root = report.root.map_or(String::new(), |root| format!(", root {}", base64(&root)));
     let entries = report.entries;
-    let store = store.display();
     say(format_args!("{store}: {entries} entries ({events} events, {runs} runs, {actions} actions){root}"))?;
     if report.forgotten > 0 {
         let n = report.forgotten;

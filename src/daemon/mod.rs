@@ -11,6 +11,7 @@
 
 mod ahead;
 mod core;
+mod hold;
 mod post;
 mod pull;
 mod setup;
@@ -18,6 +19,7 @@ mod status;
 mod watch;
 
 pub use core::{Core, Ticked};
+pub use hold::{Hold, hold};
 pub use post::{Destination, Pause, Post, Sent, deliver, deliver_all, resend};
 pub use pull::{Puller, kept_beside};
 pub use setup::{Setup, SetupError};

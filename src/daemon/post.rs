@@ -148,7 +148,9 @@ pub async fn deliver(
     for _ in 0..MAX_WAITS {
         let own = Arc::clone(&fates);
         match post.with(move |store| store.settle(&own)).await {
-            Err(StoreError::Busy(why)) => tracing::debug!(sink = to.id(), why, "waits for the store"),
+            Err(StoreError::Busy(why) | StoreError::Unreachable(why)) => {
+                tracing::debug!(sink = to.id(), why, "waits for the store")
+            }
             other => return other.map(|()| sent),
         }
     }

@@ -18,12 +18,11 @@ use super::status::refresh;
 use crate::config::{Config, instant};
 use crate::controls::Controls;
 use crate::engine::EngineError;
-use crate::lock::ProcessLock;
 use crate::model::event::Activity;
 use crate::model::{Duration, Instant};
 use crate::notify::Notifier;
 use crate::serve::{Facts, Server, Site, Status};
-use crate::store::{Sqlite, Store};
+use crate::store::{Place, Store};
 
 /// The longest wait: the clock may be set meanwhile.
 const LONGEST: Span = Span::from_secs(30);
@@ -56,7 +55,7 @@ fn now() -> Instant {
 }
 
 /// Runs until it is asked to stop. `load` reads the configuration, also when it is read again; `controls` what goes with
-/// it.
+/// it; what sources keep between pulls is kept beside `beside`.
 ///
 /// # Errors
 /// When it cannot begin: the configuration, a secret, the store, the lock, or the address to listen on.
@@ -64,14 +63,14 @@ pub fn run(
     config: Config,
     load: &dyn Fn() -> Result<Config, SetupError>,
     controls: &dyn Fn(&Config) -> Result<Controls, SetupError>,
-    store: &Path,
+    store: &Place,
+    beside: &Path,
     threads: usize,
 ) -> Result<(), SetupError> {
     let fail = |e: &dyn std::fmt::Display| SetupError(e.to_string());
     let setup = Setup::new(&config, controls(&config)?, threads)?;
-    let _lock = ProcessLock::take(store).map_err(|e| fail(&e))?;
-    let open =
-        || -> Result<Box<dyn Store>, SetupError> { Ok(Box::new(Sqlite::open(store).map_err(|e| fail(&e))?)) };
+    let _lock = super::hold::hold(store)?;
+    let open = || -> Result<Box<dyn Store>, SetupError> { store.open().map_err(|e| fail(&e)) };
     let keep = config.store.clone().unwrap_or_default().keep;
     let core = Core::new(open()?, setup, keep).map_err(|e| fail(&e))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -91,7 +90,7 @@ pub fn run(
             Site::new(serve, &config.folder, Arc::clone(&status), stores, now, look).map_err(|e| fail(&e))?;
         // Beside the store there is room, and nobody else reads; a file without a name goes with whoever has it open.
         let beside =
-            store.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+            beside.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         let own = Arc::new(own.spooling(Arc::new(move || Ok(Box::new(tempfile::tempfile_in(&beside)?)))));
         own.set_facts(facts(&config, &core));
         if own.decides() {
@@ -104,7 +103,7 @@ pub fn run(
         site = Some(own);
     }
     runtime.spawn(signals(wake.clone(), Arc::clone(&stopping)));
-    let pulls = super::pull::kept_beside(store);
+    let pulls = super::pull::kept_beside(beside);
     let ahead = Ahead::new(config.clone(), pulls.clone(), waker(&wake, Wake::Pulled));
     let mut daemon = Daemon {
         core,
@@ -122,7 +121,7 @@ pub fn run(
         pulls,
     };
     daemon.open_post_office();
-    tracing::info!(store = %store.display(), "counterfoil runs");
+    tracing::info!(store = %store, "counterfoil runs");
     daemon.notifier.ready("runs");
     daemon.watch(&woken, load, controls, threads);
     daemon.notifier.stopping("stops");

@@ -19,6 +19,10 @@ pub enum StoreError {
     },
     /// Another program has held it for too long.
     Busy(String),
+    /// The server that keeps it cannot be reached, or the connection was lost.
+    Unreachable(String),
+    /// The server does not let us in, or does not let us do it.
+    Refused(String),
     /// It is no store, or a broken one.
     Broken(String),
     /// Something else.
@@ -35,6 +39,8 @@ impl fmt::Display for StoreError {
                 "the store has schema {found}, and this program knows schemas up to {known}; use the newer program that wrote it"
             ),
             Self::Busy(e) => write!(f, "another program holds the store: {e}; try again when it is done"),
+            Self::Unreachable(e) => write!(f, "the store's server cannot be reached: {e}"),
+            Self::Refused(e) => write!(f, "the store's server refuses: {e}"),
             Self::Broken(e) => write!(f, "the store is damaged, or no store: {e}; restore a backup"),
             Self::Other(e) => write!(f, "the store: {e}"),
         }
@@ -52,6 +58,8 @@ impl StoreError {
             Self::Full(why) => Self::Full(named(why)),
             Self::ReadOnly(why) => Self::ReadOnly(named(why)),
             Self::Busy(why) => Self::Busy(named(why)),
+            Self::Unreachable(why) => Self::Unreachable(named(why)),
+            Self::Refused(why) => Self::Refused(named(why)),
             Self::Broken(why) => Self::Broken(named(why)),
             Self::Other(why) => Self::Other(named(why)),
             newer @ Self::Newer { .. } => newer,

@@ -13,6 +13,8 @@
 
 mod error;
 mod past;
+mod place;
+mod postgres;
 mod query;
 mod queue;
 mod sql;
@@ -20,6 +22,8 @@ mod sqlite;
 
 pub use error::StoreError;
 pub use past::{History, Retention, RunRow};
+pub use place::Place;
+pub use postgres::{Held, Postgres, Server, is_address};
 pub use query::{
     EntryOf, FindingCount, Found, GrantsFound, GroupBy, GroupCount, OrderBy, Page, Which, WhichGrants,
 };

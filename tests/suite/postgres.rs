@@ -9,7 +9,7 @@ mod export;
 mod hostile;
 mod life;
 mod log;
-mod server;
+pub mod server;
 mod whole;
 
 use std::path::Path;

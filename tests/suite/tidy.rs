@@ -104,7 +104,7 @@ const RULES: &[Rule] = &[
             (Append("src/report/mod.rs", "\nuse std::io::{self as x, stdout};\n"), "keeps it from terminal"),
             (Append("src/judge/case.rs", "\nuse std::net::IpAddr;\n"), "keeps it from network"),
             (Append("src/intake/mod.rs", "\nfn f() { std::process::exit(1) }\n"), "keeps it from processes"),
-            (Append("src/store/mod.rs", "\nasync fn f() {}\n"), "keeps it from async"),
+            (Append("src/engine/mod.rs", "\nasync fn f() {}\n"), "keeps it from async"),
             (Append("src/lib.rs", "\nuse std::fs;\n"), "`lib` names `fs`"),
         ],
         innocent: &[

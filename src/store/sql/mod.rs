@@ -21,7 +21,7 @@ mod touch;
 use std::borrow::Cow;
 
 use super::*;
-pub use steps::{Base, Touches};
+pub use steps::{Base, Step, Touches};
 
 /// A value that is written or read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

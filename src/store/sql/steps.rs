@@ -14,16 +14,19 @@ pub enum Touches {
     Outbox,
 }
 
+/// A step: what is done with the database in it.
+pub type Step<'s, T> = dyn FnMut(&dyn Db) -> Result<T> + 's;
+
 /// A database that a store is kept in.
 pub trait Base: Send {
     /// Asks one question, or several that need not agree.
-    fn ask<T>(&self, step: &mut dyn FnMut(&dyn Db) -> Result<T>) -> Result<T>;
+    fn ask<T>(&self, step: &mut Step<'_, T>) -> Result<T>;
     /// Asks several questions of one moment.
-    fn at_once<T>(&self, step: &mut dyn FnMut(&dyn Db) -> Result<T>) -> Result<T>;
+    fn at_once<T>(&self, step: &mut Step<'_, T>) -> Result<T>;
     /// Changes something, as a whole or not at all. The step may be done again where it had to be broken off.
-    fn step<T>(&self, touches: Touches, step: &mut dyn FnMut(&dyn Db) -> Result<T>) -> Result<T>;
+    fn step<T>(&self, touches: Touches, step: &mut Step<'_, T>) -> Result<T>;
     /// The same for a step that is not done again, since it tells others of what it does; it says whether it is kept.
-    fn once<T>(&self, touches: Touches, step: &mut dyn FnMut(&dyn Db) -> Result<(T, bool)>) -> Result<T>;
+    fn once<T>(&self, touches: Touches, step: &mut Step<'_, (T, bool)>) -> Result<T>;
     /// The evidence log at one moment.
     fn log(&self) -> Result<Evidence<'_>>;
     /// Copies all to a new file.

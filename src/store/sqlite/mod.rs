@@ -11,8 +11,9 @@ use rusqlite::{
     Connection, OpenFlags, Row as Found, ToSql, Transaction, TransactionBehavior, params_from_iter,
 };
 
-use super::sql::{Base, Db, Dialect, Each, Numbered, Row, Touches, Value};
+use super::sql::{Base, Db, Dialect, Each, Numbered, Row, Step, Touches, Value};
 use super::{Evidence, Result, StoreError};
+pub(super) use backup::begin;
 
 /// How long to wait for another program that writes, before giving up.
 const BUSY: Duration = Duration::from_secs(30);
@@ -91,6 +92,13 @@ impl Sqlite {
     pub(super) fn begin(&self) -> Result<Transaction<'_>> {
         let begun = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate);
         begun.map_err(|e| StoreError::from(e).at(&self.path))
+    }
+
+    /// Leaves nothing beside the file.
+    pub(super) fn into_one_file(self) -> Result<()> {
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.db.pragma_update(None, "journal_mode", "DELETE")?;
+        Ok(())
     }
 
     /// Where it is.
@@ -208,20 +216,20 @@ impl Db for Moment<'_> {
 }
 
 impl Base for Sqlite {
-    fn ask<T>(&self, step: &mut dyn FnMut(&dyn Db) -> Result<T>) -> Result<T> {
+    fn ask<T>(&self, step: &mut Step<'_, T>) -> Result<T> {
         step(&self.db)
     }
 
-    fn at_once<T>(&self, step: &mut dyn FnMut(&dyn Db) -> Result<T>) -> Result<T> {
+    fn at_once<T>(&self, step: &mut Step<'_, T>) -> Result<T> {
         let tx = self.db.unchecked_transaction()?;
         step(&*tx)
     }
 
-    fn step<T>(&self, touches: Touches, step: &mut dyn FnMut(&dyn Db) -> Result<T>) -> Result<T> {
+    fn step<T>(&self, touches: Touches, step: &mut Step<'_, T>) -> Result<T> {
         self.once(touches, &mut |db| Ok((step(db)?, true)))
     }
 
-    fn once<T>(&self, _: Touches, step: &mut dyn FnMut(&dyn Db) -> Result<(T, bool)>) -> Result<T> {
+    fn once<T>(&self, _: Touches, step: &mut Step<'_, (T, bool)>) -> Result<T> {
         let tx = self.begin()?;
         let (done, kept) = step(&*tx)?;
         if kept {

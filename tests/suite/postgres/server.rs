@@ -112,8 +112,13 @@ impl Server {
 
     /// Starts it where it is.
     pub fn run(&mut self) {
+        self.run_on(servers::free_port());
+    }
+
+    /// Starts it where it is, on this port if nobody has it.
+    pub fn run_on(&mut self, port: u16) {
+        self.port = port;
         for _ in 0..5 {
-            self.port = servers::free_port();
             let log = fs::File::create(self.path().join("log")).unwrap();
             let mut command = self.program("postgres");
             command.arg("-D").arg(self.path().join("data")).args(["-p", &self.port.to_string()]);
@@ -133,6 +138,7 @@ impl Server {
                 );
                 std::thread::sleep(Duration::from_millis(50));
             }
+            self.port = servers::free_port();
         }
         panic!("PostgreSQL does not start: {}", self.log());
     }

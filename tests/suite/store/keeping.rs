@@ -14,7 +14,7 @@ use super::toy::{Toy, at, close, event, life, pull, records, tell, verdict};
 use crate::reference::estates::Dice;
 
 /// Everything that can be asked of a store, as a text.
-fn everything(store: &dyn Store) -> String {
+pub fn everything(store: &dyn Store) -> String {
     let mut all = String::new();
     let mut add = |what: String| all.push_str(&(what + "\n"));
     for run in store.runs(1_000).unwrap() {

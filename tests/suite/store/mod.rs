@@ -8,12 +8,16 @@ mod lives;
 mod looking;
 mod notices;
 mod outbox;
+mod postgres;
 mod pulls;
 mod shared;
 mod sqlite;
 mod toy;
+mod wire;
 
 use std::path::{Path, PathBuf};
+
+pub use postgres::Database;
 
 use counterfoil::store::{Sqlite, Store};
 use tempfile::TempDir;
