@@ -229,6 +229,23 @@ impl Hits {
         self.runs.last().map_or(0, |run| run.places.end)
     }
 
+    /// Lets go of hits that are not about a grant and that `keep` refuses.
+    pub(super) fn retain_others(&mut self, mut keep: impl FnMut(About) -> bool) {
+        let mut start = 0;
+        for run in &mut self.runs {
+            let length = match &mut run.about {
+                Abouts::Grants(rows) => rows.len(),
+                Abouts::Others(others) => {
+                    others.retain(|about| keep(*about));
+                    others.len()
+                }
+            };
+            run.places = start..start + length;
+            start += length;
+        }
+        self.runs.retain(|run| !run.places.is_empty());
+    }
+
     /// One, by its place in the order.
     pub(crate) fn get(&self, place: usize) -> Option<Hit> {
         let run = self.runs.get(self.runs.partition_point(|run| run.places.end <= place))?;

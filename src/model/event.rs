@@ -182,6 +182,13 @@ pub fn push_hash(text: &str, out: &mut String) {
     out.push_str(std::str::from_utf8(hex).unwrap_or_default());
 }
 
+/// The first eight bytes of the SHA-256 of a text, as a number.
+#[must_use]
+pub fn start_of_hash(text: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
 /// How many findings there are, of what kind and on whose desk: what people are told after the first run, in place of
 /// an alert for each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -10,6 +10,7 @@ mod grouped;
 mod people;
 mod resolved;
 mod resolver;
+mod routes;
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -26,6 +27,7 @@ use resolved::Right;
 use resolver::Resolver;
 
 pub(crate) use people::Ambiguous;
+pub use routes::Routes;
 
 pub(crate) use coverage::fulfilled;
 pub(crate) use resolved::{Asked, Held, Item, Lent, Policy, Relations, Say, Selector, Use};

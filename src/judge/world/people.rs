@@ -25,10 +25,17 @@ impl Links {
         }
     }
 
-    /// The identity an account is linked to, exactly or by its normal form: `Some(None)` when two are.
-    pub(super) fn holder(&self, system: Key, account: Sym, form: Sym) -> Option<Option<Key>> {
+    /// The identity an account is linked to, exactly or by its normal form: `Some(None)` when two are. `account` is absent
+    /// where no link is spelled like that.
+    pub(super) fn holder(
+        &self,
+        system: Key,
+        account: impl Into<Option<Sym>>,
+        form: Sym,
+    ) -> Option<Option<Key>> {
         let system = system.certain()?;
-        self.exact.get(&(system, account)).or_else(|| self.norm.get(&(system, form))).copied()
+        let exact = account.into().and_then(|account| self.exact.get(&(system, account)));
+        exact.or_else(|| self.norm.get(&(system, form))).copied()
     }
 }
 
