@@ -11,6 +11,7 @@ pub mod html;
 mod json;
 mod line;
 pub mod ocsf;
+mod order;
 mod style;
 mod table;
 pub mod text;
@@ -25,6 +26,7 @@ use crate::model::finding::{Finding, Outcome, Severity, Standing};
 pub use compact::{Compact, write_compact};
 pub use json::{JsonArray, JsonLines, write_line};
 pub use line::Lines;
+pub use order::{order_of_finding, order_of_verdict};
 pub use style::Style;
 pub use table::Table;
 
