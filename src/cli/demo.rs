@@ -43,6 +43,8 @@ impl Demo {
         let reconcile = Reconcile {
             records: vec![],
             config: Some(folder.path().join("counterfoil.toml")),
+            partition: false,
+            summary: None,
             how: self.how,
             skip_bad_records: false,
             rejects: folder.path().join("rejects.jsonl"),

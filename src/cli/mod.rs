@@ -13,14 +13,17 @@ mod connectors;
 mod demo;
 mod evidence;
 mod explain;
+mod gate;
 mod generate;
 mod outbox;
+mod partition;
 pub mod progress;
 mod pull;
 mod reconcile;
 mod remember;
 mod report;
 mod run;
+mod shard;
 mod simulate;
 mod store;
 mod verify;
@@ -46,6 +49,8 @@ enum Command {
     Demo(demo::Demo),
     /// Judge records, or the sources of a configuration, once.
     Reconcile(Box<reconcile::Reconcile>),
+    /// Cut records into rows that any number of partitions can be made of, each judged by itself.
+    Shard(Box<shard::Shard>),
     /// Tell the whole chain behind a grant, a finding or a request.
     Explain(Box<explain::Explain>),
     /// Watch: pull on schedules, judge what changed, tell it to the sinks.
@@ -151,6 +156,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match arguments.command {
         Command::Demo(demo) => demo.run(),
         Command::Reconcile(reconcile) => reconcile.run(),
+        Command::Shard(shard) => shard.run(),
         Command::Explain(explain) => explain.run(),
         Command::Run(run) => run.run(),
         Command::Report(report) => report.run(),

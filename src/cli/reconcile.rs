@@ -27,11 +27,18 @@ const BATCH: usize = 512;
 pub(super) struct Reconcile {
     /// Records to judge: a JSONL file (`.gz` and `.zst` are decompressed), or `-` for standard input; may be given
     /// several times. Without it the sources of the configuration are pulled.
-    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["config", "partition"])]
     pub(super) records: Vec<PathBuf>,
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// Judge the partition on standard input: rows of `counterfoil shard`, sorted by their bytes. Each line of output stands
+    /// behind its place among those of all partitions.
+    #[arg(long, conflicts_with_all = ["records", "skip_bad_records"])]
+    pub(super) partition: bool,
+    /// Where to count what a partition held and what was found; standard error when absent.
+    #[arg(long, value_name = "FILE", requires = "partition")]
+    pub(super) summary: Option<PathBuf>,
     #[command(flatten)]
     pub(super) how: How,
     /// Pass over lines that are no records, and count their source as incomplete.
@@ -126,6 +133,9 @@ impl Reconcile {
     /// Runs, and below a table says what to try next: commands, and what each shows.
     pub(super) fn run_and_suggest(self, hints: Vec<(String, String)>) -> Outcome {
         let config = self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
+        if self.partition {
+            return super::partition::run(&config, &self.how, self.summary.as_deref());
+        }
         if self.records.is_empty() && remembers(&config) {
             return super::remember::reconcile(&config, self.config.as_deref(), &self.how);
         }

@@ -68,6 +68,12 @@ pub(super) struct Input {
     copy: Option<File>,
 }
 
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
 impl Input {
     pub(super) fn open(source: &Source, number: usize) -> Result<Self, IntakeError> {
         if number >= MAX_INPUTS {

@@ -5,7 +5,11 @@
 //! of threads. Memory holds a block and a part for each thread, and the estate, however long the input is.
 
 mod input;
+pub mod partition;
 mod reject;
+pub mod rows;
+mod scan;
+pub mod shard;
 mod threads;
 
 use std::collections::BTreeSet;
@@ -14,7 +18,7 @@ use std::io;
 use std::path::Path;
 
 pub use input::Source;
-use input::{Block, Input};
+use input::{Block, Input, OFFSET_BITS};
 pub use reject::Rejects;
 
 use crate::judge::{Builder, Estate, Locator, TieError};
@@ -23,6 +27,9 @@ use crate::model::{BadRecord, Instant, Record, RecordType, parse_line};
 
 /// How much is read at once; a single longer line makes its block longer. In tests so little that few lines are many blocks.
 const BLOCK: usize = if cfg!(test) { 300 } else { 4 * 1024 * 1024 };
+
+/// Why a source with rejected lines is not complete.
+const REJECTED: &str = "records were rejected";
 
 /// Why records could not be read.
 #[derive(Debug)]
@@ -185,7 +192,7 @@ fn digest<'b>(block: &'b Block, input: usize, pass_over: bool, part: &mut Builde
         match parse_line(bytes) {
             Ok(record) => {
                 digest.records += 1;
-                let place = (input as u64) << input::OFFSET_BITS | (offset + start as u64);
+                let place = (input as u64) << OFFSET_BITS | (offset + start as u64);
                 part.add(record, Locator(place), bytes);
             }
             Err(error) => {
@@ -219,7 +226,7 @@ fn mark_incomplete(builder: &mut Builder, source: &str, now: Instant) {
         provides: RecordType::ALL.to_vec(),
         systems: vec![],
         count: None,
-        reason: Some(Text("records were rejected".into())),
+        reason: Some(Text(REJECTED.into())),
         native_id: None,
         observed_at: None,
         evidence: None,
@@ -232,7 +239,7 @@ fn fetch(inputs: &mut [Input], places: &[Locator], show: &mut dyn FnMut(Locator,
     let mut places = places.iter().copied().peekable();
     for (number, input) in inputs.iter_mut().enumerate() {
         let mut wanted = vec![];
-        while let Some(place) = places.next_if(|p| (p.0 >> input::OFFSET_BITS) as usize == number) {
+        while let Some(place) = places.next_if(|p| (p.0 >> OFFSET_BITS) as usize == number) {
             wanted.push(place);
         }
         if wanted.is_empty() {
@@ -240,7 +247,7 @@ fn fetch(inputs: &mut [Input], places: &[Locator], show: &mut dyn FnMut(Locator,
         }
         let mut lines = input.again()?;
         for place in wanted {
-            let line = lines.line_at(place.0 & ((1 << input::OFFSET_BITS) - 1))?;
+            let line = lines.line_at(place.0 & ((1 << OFFSET_BITS) - 1))?;
             show(place, &line);
         }
     }

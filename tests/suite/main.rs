@@ -40,6 +40,7 @@ mod moto;
 mod notify;
 mod ocsf;
 mod pages;
+mod partitions;
 mod postgres;
 mod reference;
 mod report;

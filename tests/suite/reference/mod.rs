@@ -23,7 +23,7 @@ mod moments;
 mod names;
 mod people;
 pub mod product;
-mod properties;
+pub mod properties;
 mod quality;
 mod show;
 mod spread;
