@@ -93,7 +93,7 @@ pub(super) fn check(files: &[PathBuf]) -> Outcome {
         }
     }
     let told = agree(&all).map_err(fault)?;
-    let grants: u64 = all.iter().filter(|s| s.by == By::Shard).map(|s| s.tally.grants).sum();
+    let grants = all.iter().find(|s| s.by == By::Shard).map_or(0, |s| s.tally.grants);
     let partitions = all.len() - 1;
     let (verdicts, findings, sum) = (told.verdicts, told.findings, told.findings_sum);
     say(format_args!(
@@ -116,8 +116,8 @@ fn agree(all: &[Seen]) -> Result<Told, String> {
         }
         sum.merge(&part.tally);
         let t = part.told.unwrap_or_default();
-        told.verdicts += t.verdicts;
-        told.findings += t.findings;
+        told.verdicts = told.verdicts.saturating_add(t.verdicts);
+        told.findings = told.findings.saturating_add(t.findings);
         told.findings_sum.merge(t.findings_sum);
     }
     let counts = |t: &Tally| {

@@ -336,3 +336,60 @@ fn records_of_one_request_meet_though_they_are_for_others() {
         assert_eq!(tally, sharded.tally);
     }
 }
+
+/// Spellings of one account are held by different people, and a use or a certification names them all.
+#[test]
+fn uses_and_reviews_come_to_everybody_who_could_hold_the_account() {
+    let now = Instant::parse("2026-06-01T00:00:00Z").unwrap();
+    let mut lines = vec![
+        r#"{"type":"identity","id":"A@x","accounts":[{"system":"s","account":"u1"},{"system":"S2","account":"solo"}]}"#.to_owned(),
+        r#"{"type":"identity","id":"b@x","aliases":["Bob"],"accounts":[{"system":"s","account":"U1"}]}"#.to_owned(),
+        r#"{"type":"system","id":"s","aliases":["Es"]}"#.to_owned(),
+    ];
+    for account in ["u1", "U1", " u1", "bob", "BOB", "B@X", "nobody", "Nobody "] {
+        for system in ["s", "ES", "s2"] {
+            lines.push(format!(
+                r#"{{"type":"grant","system":"{system}","account":"{account}","entitlement":"e"}}"#
+            ));
+        }
+    }
+    lines.extend(["solo", "SOLO"].map(|account| {
+        format!(r#"{{"type":"grant","system":"s2","account":"{account}","entitlement":"e"}}"#)
+    }));
+    let about = [("es", "U1 "), ("s2", "u1"), ("S", "bOB"), ("s", "b@x"), ("s", "NOBODY"), ("S2", "Solo")];
+    for (system, account) in about {
+        lines.push(format!(
+            r#"{{"type":"usage","system":"{system}","account":"{account}","last_used_at":"2026-05-01T00:00:00Z"}}"#
+        ));
+        lines.push(format!(
+            r#"{{"type":"certification","system":"{system}","account":"{account}","reviewer":"r","decided_at":"2026-05-02T00:00:00Z","decision":"revoked"}}"#
+        ));
+    }
+    let text = lines.join("\n");
+    let settings = Settings::default();
+    let expected = whole(&text, &settings, now);
+    // Each spelling of the system is matched: on `s2` nobody uses what is held under other names than `u1` and `solo`.
+    let count = |lines: &[Vec<u8>], what: &str| {
+        lines.iter().filter(|line| std::str::from_utf8(line).unwrap().contains(what)).count()
+    };
+    assert_eq!(count(&expected[2], "\"standing\":\"revoked\""), 8 * 2 + 3 + 2);
+    let (rows, sharded) = cut(&text, 1, now);
+    let homes = |kind: &str| -> BTreeMap<&str, usize> {
+        let parts = rows.iter().map(|row| row.split('\t').collect::<Vec<_>>());
+        let mut homes = BTreeMap::new();
+        parts.filter(|parts| parts[1] == kind).for_each(|parts| *homes.entry(parts[0]).or_default() += 1);
+        homes
+    };
+    // A, B, the contested `u1`, and `nobody`; of the uses, `U1` on `s` comes to three.
+    assert_eq!(homes("6").len(), 4);
+    assert_eq!((homes("4").len(), homes("4").values().sum::<usize>()), (4, 8));
+    assert_eq!(homes("4"), homes("5"));
+    let mut next = 0;
+    let parts = partitions(&rows, &mut |_| {
+        next += 1;
+        next
+    });
+    let (told, tally) = together(&parts, 0, &settings);
+    assert_alike(0, "each alone", &told, &expected);
+    assert_eq!(tally, sharded.tally);
+}
