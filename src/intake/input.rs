@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{BLOCK, IntakeError};
 use crate::model::MAX_LINE;
@@ -216,6 +216,37 @@ impl Block {
     /// Where the lines stand in the text.
     pub(super) fn offset(&self) -> u64 {
         self.offset + self.from as u64
+    }
+
+    /// Each line with its number, counted from 1 in the input.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u64, usize, &[u8])> {
+        let lines = self.lines();
+        let rest = (lines.last() != Some(&b'\n')).then_some(lines.len());
+        let ends = memchr::memchr_iter(b'\n', lines).chain(rest);
+        let mut start = 0;
+        (self.first_line..).zip(ends).map(move |(number, end)| {
+            let from = std::mem::replace(&mut start, end + 1);
+            (number, from, lines.get(from..end).unwrap_or(&[]))
+        })
+    }
+}
+
+/// The blocks of an input, for several threads: each takes the next.
+pub(super) struct Blocks<'l>(Mutex<(Lines<'l>, u64)>);
+
+impl<'l> Blocks<'l> {
+    /// Those that have not been read yet.
+    pub(super) fn new(lines: Lines<'l>) -> Self {
+        Self(Mutex::new((lines, 0)))
+    }
+
+    /// Reads the next one: its number, from 0, and whether there is one.
+    pub(super) fn next(&self, block: &mut Block) -> (u64, Result<bool, IntakeError>) {
+        let mut rest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (lines, next) = &mut *rest;
+        let number = *next;
+        *next += 1;
+        (number, lines.next_block(block))
     }
 }
 

@@ -183,16 +183,12 @@ impl Whole<'_> {
 
 /// Parses the lines of a block into a part. Ends at the first that is no record, unless those are passed over.
 fn digest<'b>(block: &'b Block, input: usize, pass_over: bool, part: &mut Builder) -> Digest<'b> {
-    let (lines, offset) = (block.lines(), block.offset());
     let mut digest = Digest { records: 0, bad: vec![] };
-    let rest = (lines.last() != Some(&b'\n')).then_some(lines.len());
-    let mut start = 0;
-    for (line, end) in (block.first_line..).zip(memchr::memchr_iter(b'\n', lines).chain(rest)) {
-        let bytes = lines.get(start..end).unwrap_or(&[]);
+    for (line, start, bytes) in block.each() {
         match parse_line(bytes) {
             Ok(record) => {
                 digest.records += 1;
-                let place = (input as u64) << OFFSET_BITS | (offset + start as u64);
+                let place = (input as u64) << OFFSET_BITS | (block.offset() + start as u64);
                 part.add(record, Locator(place), bytes);
             }
             Err(error) => {
@@ -202,7 +198,6 @@ fn digest<'b>(block: &'b Block, input: usize, pass_over: bool, part: &mut Builde
                 }
             }
         }
-        start = end + 1;
     }
     digest
 }

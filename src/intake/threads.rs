@@ -1,8 +1,6 @@
 //! Several threads on one input: each takes the next block, parses it by itself, and hands on what it holds in its turn.
 
-use std::sync::{Mutex, PoisonError};
-
-use super::input::{Block, Lines};
+use super::input::{Block, Blocks, Lines};
 use super::{IntakeError, Whole, digest};
 use crate::judge::Builder;
 use crate::turns::Turns;
@@ -22,8 +20,7 @@ pub(super) fn read(
         let digest = digest(&block, input, pass_over, &mut part);
         whole.take(&mut part, digest)?;
         if threads > 1 && !lines.is_over() {
-            let shared =
-                Shared { input, pass_over, source: Mutex::new((lines, 0)), turns: Turns::new(whole) };
+            let shared = Shared { input, pass_over, blocks: Blocks::new(lines), turns: Turns::new(whole) };
             return shared.run(threads, block, part);
         }
     }
@@ -34,8 +31,8 @@ pub(super) fn read(
 struct Shared<'s, 'w, 'l> {
     input: usize,
     pass_over: bool,
-    /// The rest of the input, and the number of the next block.
-    source: Mutex<(Lines<'l>, u64)>,
+    /// The rest of the input.
+    blocks: Blocks<'l>,
     turns: Turns<&'s mut Whole<'w>, IntakeError>,
 }
 
@@ -55,13 +52,7 @@ impl Shared<'_, '_, '_> {
     fn work(&self, mut block: Block, mut part: Builder) {
         let _alarm = self.turns.alarm();
         loop {
-            let (number, read) = {
-                let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
-                let (lines, next) = &mut *source;
-                let number = *next;
-                *next += 1;
-                (number, lines.next_block(&mut block))
-            };
+            let (number, read) = self.blocks.next(&mut block);
             let digested = match read {
                 Ok(false) => return,
                 Ok(true) => Ok(digest(&block, self.input, self.pass_over, &mut part)),
