@@ -35,7 +35,7 @@ use sha2::{Digest, Sha256};
 
 use crate::evidence::Action;
 use crate::evidence::tree::Node;
-use crate::model::event::{Group, State};
+use crate::model::event::{Group, State, start_of_hash};
 use crate::model::finding::{Severity, Standing};
 use crate::model::life::{Difference, Life, SourceState};
 use crate::model::{Instant, RecordType};
@@ -47,8 +47,7 @@ pub type Token = i64;
 /// The token of a name.
 #[must_use]
 pub fn token(form: &str) -> Token {
-    let digest = Sha256::digest(form.as_bytes());
-    digest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+    start_of_hash(form).cast_signed()
 }
 
 /// The first half of a SHA-256: keys and hashes of records.
