@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use place::{Server, is_address};
 
-use super::sql::{Base, Db, Dialect, Each, Numbered, Step, Touches, Value};
+use super::sql::{Base, Step, Touches};
 use super::{Evidence, Result, StoreError};
 use fault::Again;
 use line::Line;
@@ -204,6 +204,13 @@ impl Postgres {
         }
     }
 
+    /// A connection of its own on which all that is asked is of one moment.
+    fn moment(&self) -> Result<Line> {
+        let line = Line::connect(&self.server, true).map_err(|(e, _)| e)?;
+        line.begin(READ)?;
+        Ok(line)
+    }
+
     /// Takes the lock of the one program that runs on this store, on a connection of its own; `None` where another has it.
     ///
     /// # Errors
@@ -278,47 +285,10 @@ impl Base for Postgres {
     }
 
     fn log(&self) -> Result<Evidence<'_>> {
-        Ok(Evidence::of(Box::new(Moment::begin(&self.server)?)))
+        Ok(Evidence::of(Box::new(self.moment()?)))
     }
 
     fn copy_to(&self, path: &Path) -> Result<()> {
-        copy::to_file(&Moment::begin(&self.server)?, path)
-    }
-}
-
-/// A connection of its own on which all that is asked is of one moment.
-struct Moment(Line);
-
-impl Moment {
-    fn begin(server: &Server) -> Result<Self> {
-        let line = Line::connect(server, true).map_err(|(e, _)| e)?;
-        line.begin(READ)?;
-        Ok(Self(line))
-    }
-}
-
-impl Db for Moment {
-    fn dialect(&self) -> Dialect {
-        self.0.dialect()
-    }
-
-    fn run(&self, sql: &str, params: &[Value<'_>]) -> Result<()> {
-        self.0.run(sql, params)
-    }
-
-    fn change(&self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
-        self.0.change(sql, params)
-    }
-
-    fn add(&self, table: Numbered, sql: &str, params: &[Value<'_>]) -> Result<i64> {
-        self.0.add(table, sql, params)
-    }
-
-    fn rows(&self, sql: &str, params: &[Value<'_>], each: &mut Each<'_>) -> Result<()> {
-        self.0.rows(sql, params, each)
-    }
-
-    fn first(&self, sql: &str, params: &[Value<'_>], show: &mut Each<'_>) -> Result<bool> {
-        self.0.first(sql, params, show)
+        copy::to_file(&self.moment()?, path)
     }
 }
