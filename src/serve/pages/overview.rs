@@ -43,10 +43,8 @@ pub(in crate::serve) struct Seen {
 /// What was last seen, and when it has to be looked for again.
 #[derive(Debug)]
 pub(in crate::serve) struct Last {
-    /// The last run that had ended.
-    after: Option<(u64, Instant)>,
-    /// Whether another was under way; then what was seen is half of before it and half of after, and soon is something else.
-    midway: bool,
+    /// How far the runs were; midway what was seen is half of before a run and half of after, and soon is something else.
+    runs: Runs,
     at: Tick,
     seen: Arc<Seen>,
 }
@@ -59,14 +57,16 @@ const MIDWAY: Span = Span::from_secs(5);
 
 impl Last {
     fn holds(&self, runs: &Runs) -> bool {
-        self.after == runs.after && (!self.midway || runs.midway && self.at.elapsed() < MIDWAY)
+        self.runs.after == runs.after && (!self.runs.midway || runs.midway && self.at.elapsed() < MIDWAY)
     }
 }
 
 /// How far the runs are.
 #[derive(Debug, PartialEq, Eq)]
 struct Runs {
+    /// The last that had ended.
     after: Option<(u64, Instant)>,
+    /// Whether another is under way.
     midway: bool,
 }
 
@@ -113,7 +113,7 @@ async fn seen(site: &Site) -> Result<Arc<Seen>, Refusal> {
     let seen = Arc::new(Seen { worst: [requests?, owners?, systems?], ..seen? });
     let now = Runs::of(&site.shelf.with(|store| store.runs(2)).await?);
     let midway = before.midway || now != before;
-    *kept() = Some(Last { after: before.after, midway, at: Tick::now(), seen: Arc::clone(&seen) });
+    *kept() = Some(Last { runs: Runs { midway, ..before }, at: Tick::now(), seen: Arc::clone(&seen) });
     Ok(seen)
 }
 
