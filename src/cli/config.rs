@@ -69,6 +69,7 @@ fn check_rest(config: &crate::config::Config, file: &Path) -> Result<String, Sto
     let controls = super::checks::controls(config.controls.as_deref())?;
     let named = |e: SetupError| fault(format!("{}: {e}", file.display()));
     let setup = Setup::new(config, controls, 1).map_err(named)?;
+    super::store::place(config)?;
     Ok(match setup.destinations.len() {
         0 => String::new(),
         n => format!(", {n} sinks"),

@@ -71,6 +71,22 @@ fn schedules_that_cannot_be_kept_are_refused() {
 }
 
 #[test]
+fn stores_that_cannot_be_meant_are_refused() {
+    let desk = Desk::new();
+    for (table, pieces) in [
+        ("url = \"mysql://me@db/x\"", &["[store]", "`url`: it cannot be read", "postgres://USER@HOST"][..]),
+        ("url = \"postgres://me:canary@db/x\"", &["`url`: it holds a password; say in `password`"]),
+        ("url = \"postgres://me@db/x?sslmode=require\"", &["`sslmode` is `verify-full`, or `disable`"]),
+        ("url = \"postgres://me@db/x\"\npassword = \"file:none\"", &["[store]: password: ", "none"]),
+        ("url = \"postgres://me@db/x\"\npath = \"s.db\"", &["expected one of `path` and `url`"]),
+        ("path = \"postgres://me@db/x\"", &["`path` is a file; the address of a database goes into `url`"]),
+        ("ca_file = \"ca.pem\"", &["`password` and `ca_file` go with `url`"]),
+    ] {
+        desk.refuses(&format!("[store]\n{table}\n"), pieces);
+    }
+}
+
+#[test]
 fn sinks_that_cannot_be_meant_are_refused() {
     let desk = Desk::new();
     let sink = |text: &str| format!("[[sink]]\nid = \"s\"\n{text}");
