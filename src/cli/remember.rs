@@ -9,7 +9,7 @@ use std::time::{Duration as Span, SystemTime};
 use super::reconcile::How;
 use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
 use crate::config::{Config, instant};
-use crate::daemon::{Core, Post, Puller, Setup, deliver_all};
+use crate::daemon::{Core, Hold, Post, Puller, Setup, deliver_all};
 use crate::engine::{Manifest, PullOutcome};
 use crate::log::Log;
 use crate::model::Instant;
@@ -35,19 +35,19 @@ pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outc
     }
     let path = super::store::path(config);
     let place = super::store::place(config)?;
-    let _lock = crate::daemon::hold(&place)?;
+    let hold = Hold::lead(&place)?;
     let controls = super::checks::controls(config.controls.as_deref())?;
     let setup = Setup::new(config, controls, how.threads())?;
     let destinations = setup.destinations.clone();
     let keep = config.store.clone().unwrap_or_default().keep;
-    let mut core = Core::new(place.open()?, setup, keep)?;
+    let mut core = Core::new(hold.led(hold.term().unwrap_or(0)).open()?, setup, keep)?;
     let now = how.now.unwrap_or_else(|| instant(SystemTime::now()));
     let stop = || false;
     let puller = Puller::new(config, crate::daemon::kept_beside(&path), &stop);
     let manifest = core.reconcile(now, &stop, &mut |source| puller.pull(source))?;
     let failed = tell(&manifest);
     if !destinations.is_empty() {
-        let post = Post::new(place.open()?);
+        let post = Post::new(hold.shared().open()?);
         deliver_all(&post, &destinations, PATIENCE, &|| instant(SystemTime::now()).max(now))?;
         for queue in core.store().outbox()?.iter().filter(|q| q.waiting + q.dead > 0) {
             note(format_args!(

@@ -7,7 +7,10 @@ use clap::{Args, Subcommand};
 
 use super::{Done, Outcome, Stop, fault, note};
 use crate::config::{Config, instant};
-use crate::store::{Place, Retention, Server, Store, StoreError};
+use crate::store::{Place, Postgres, Retention, Server, SlotState, Store, StoreError};
+
+/// How many slots are looked through for the latest of each job.
+const SLOTS: usize = 1_000;
 
 /// `counterfoil store …`
 #[derive(Debug, Subcommand)]
@@ -126,7 +129,7 @@ fn prune(configured: &Configured) -> Outcome {
 }
 
 fn show(configured: &Configured) -> Outcome {
-    let (_, store) = configured.open()?;
+    let (config, store) = configured.open()?;
     let runs = store.runs(1)?;
     if let Some(run) = runs.first() {
         let ended = run.ended_at.map_or("not ended".to_owned(), |t| format!("ended {t}"));
@@ -145,6 +148,20 @@ fn show(configured: &Configured) -> Outcome {
     for state in crate::model::event::State::ALL {
         let n: u64 = store.finding_counts()?.iter().filter(|c| c.state == state).map(|c| c.count).sum();
         super::say(format_args!("{n} findings {}", state.as_str()))?;
+    }
+    let mut jobs: Vec<String> = vec![];
+    for slot in store.slots(SLOTS)? {
+        if slot.state != SlotState::Missed && !jobs.contains(&slot.job) {
+            super::say(format_args!("job {}: {} {}", slot.job, slot.slot, slot.state.as_str()))?;
+            jobs.push(slot.job);
+        }
+    }
+    if let Place::Server(server) = place(&config)? {
+        for member in Postgres::open_read(&server)?.members()? {
+            let (name, version, secs) = (member.name, member.version, member.ago_ms / 1000);
+            let part = if member.leads { "leads" } else { "looks on" };
+            super::say(format_args!("daemon {name} ({version}) {part}, seen {secs} s ago"))?;
+        }
     }
     Ok(Done::Well)
 }

@@ -16,11 +16,11 @@ use crate::config::Config;
 use crate::engine::Pulled;
 
 /// How many sources are pulled at a time.
-const AT_A_TIME: usize = 4;
+pub(super) const AT_A_TIME: usize = 4;
 /// How long a run waits for sources that became due with others.
-const GATHER: Span = Span::from_secs(30);
+pub(super) const GATHER: Span = Span::from_secs(30);
 /// How long pulls may take to notice that they are to end.
-const GRACE: Span = Span::from_secs(2);
+pub(super) const GRACE: Span = Span::from_secs(2);
 
 /// Where a run gets its pulls from.
 pub trait Pulls {
@@ -74,6 +74,14 @@ impl Ahead {
     /// Whether something is being pulled, or was and was not taken in yet.
     pub fn is_busy(&self) -> bool {
         !self.under_way.is_empty()
+    }
+
+    /// Breaks off all that is under way: what is due stays due, and another does it.
+    pub fn stop(&mut self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        self.cancel = Arc::default();
+        self.under_way.clear();
+        self.waiting = None;
     }
 
     fn start(&mut self, source: &str) {

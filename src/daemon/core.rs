@@ -10,13 +10,11 @@ use crate::evidence;
 use crate::model::event::{CHECKPOINT_SCHEMA, Checkpoint, HEARTBEAT_SCHEMA, Heartbeat, State, hashed};
 use crate::model::life::{Condition, SourceState};
 use crate::model::{Duration, Instant};
-use crate::schedule::Board;
-use crate::store::{NewNotice, Retention, Store, StoreError};
+use crate::schedule::{Board, Job};
+use crate::store::{MISSED, NewNotice, Retention, Slot, SlotState, Store, StoreError};
 
 /// How often old things are forgotten.
 const PRUNE_EVERY: Duration = Duration::days(1);
-/// The fact that holds the last slots done.
-const BOARD: &str = "schedule";
 /// The fact that says when old things were last forgotten.
 const PRUNED: &str = "pruned";
 /// The fact that says when each sink was last sent a sign of life.
@@ -30,6 +28,12 @@ pub struct Core {
     keep: Duration,
     /// Whether to judge though nothing is due: the configuration is another.
     rejudge: bool,
+    /// The slots that are written down as due.
+    written: BTreeMap<String, Instant>,
+    /// Whether it is this one that does what is due.
+    leads: bool,
+    /// The term of leadership in which it does; 0 where nobody else could.
+    epoch: u64,
 }
 
 /// What came of one look at the board.
@@ -46,13 +50,48 @@ impl Core {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn new(store: Box<dyn Store>, mut setup: Setup, keep: Duration) -> Result<Self, StoreError> {
-        let rules = std::mem::replace(&mut setup.rules, empty_rules());
-        let mut core =
-            Self { engine: Engine::new(store, rules), board: Board::default(), setup, keep, rejudge: false };
-        core.lay_board()?;
-        core.drop_other_sinks()?;
+    pub fn new(store: Box<dyn Store>, setup: Setup, keep: Duration) -> Result<Self, StoreError> {
+        let mut core = Self::beside(store, setup, keep);
+        core.begin()?;
         Ok(core)
+    }
+
+    /// A core that looks on while another runs on the store.
+    #[must_use]
+    pub fn beside(store: Box<dyn Store>, mut setup: Setup, keep: Duration) -> Self {
+        let rules = std::mem::replace(&mut setup.rules, empty_rules());
+        Self {
+            engine: Engine::new(store, rules),
+            board: Board::default(),
+            setup,
+            keep,
+            rejudge: false,
+            written: BTreeMap::new(),
+            leads: false,
+            epoch: 0,
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.leads = true;
+        self.lay_board()?;
+        self.drop_other_sinks()
+    }
+
+    /// Goes on in place of whoever ran on the store before, in this term: from the slots that are not done.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn take_over(&mut self, store: Box<dyn Store>, epoch: u64) -> Result<(), StoreError> {
+        self.engine.set_store(store);
+        self.epoch = epoch;
+        self.begin()
+    }
+
+    /// Lets another go on, and looks on.
+    pub fn step_back(&mut self, store: Box<dyn Store>) {
+        self.engine.set_store(store);
+        self.leads = false;
     }
 
     /// Goes on with another configuration.
@@ -64,15 +103,13 @@ impl Core {
         self.setup = setup;
         self.keep = keep;
         self.rejudge = true;
-        self.lay_board()?;
-        self.drop_other_sinks()
+        if self.leads { self.begin() } else { Ok(()) }
     }
 
     fn lay_board(&mut self) -> Result<(), StoreError> {
-        let state = self.engine.store().meta(BOARD)?;
-        let state: BTreeMap<String, Instant> =
-            state.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-        self.board = Board::new(self.setup.schedules.clone(), &state);
+        let done = self.engine.store().last_slots()?.into_iter().collect();
+        self.board = Board::new(self.setup.schedules.clone(), &done);
+        self.written.clear();
         Ok(())
     }
 
@@ -161,7 +198,9 @@ impl Core {
         let due = self.board.due(now);
         for job in &due.set_back {
             tracing::warn!(job = job.name, last = %job.last, "the clock was set back; the job goes on from now");
+            self.engine.store().forget_slots_ahead(&job.name, now)?;
         }
+        self.write_due(&due.jobs, now)?;
         if due.jobs.is_empty() && !self.rejudge {
             return Ok(ticked);
         }
@@ -179,15 +218,38 @@ impl Core {
         }
         let judge = self.rejudge || self.setup.judge_after_pull || reconcile;
         let order = Order { now, sources: &self.setup.sources, due: &sources, judge, stop };
-        ticked.run = Some(self.engine.run(&order, &mut |source| pulls.take(source))?);
-        self.rejudge = false;
         let taken = |name: &str| source_of(name).is_none_or(|source| sources.contains(&source));
-        for job in due.jobs.iter().filter(|job| taken(&job.name)) {
-            self.board.done(&job.name, job.slot);
+        let of_run = due.jobs.iter().filter(|job| taken(&job.name));
+        let slots: Vec<Slot> =
+            of_run.map(|job| self.slot(&job.name, job.slot, SlotState::Running, now)).collect();
+        self.engine.store().put_slots(&slots)?;
+        ticked.run = Some(self.engine.run_for(&slots, &order, &mut |source| pulls.take(source))?);
+        self.rejudge = false;
+        for slot in &slots {
+            self.board.done(&slot.job, slot.slot);
         }
-        let state = serde_json::to_string(&self.board.state()).unwrap_or_default();
-        self.engine.store().set_meta(BOARD, &state)?;
         Ok(ticked)
+    }
+
+    fn slot(&self, job: &str, slot: Instant, state: SlotState, at: Instant) -> Slot {
+        Slot { job: job.to_owned(), slot, state, epoch: self.epoch, at }
+    }
+
+    /// Writes down what has become due since this was last asked, and which slots before it nobody ran: so that whoever leads
+    /// next, and whoever looks, sees what was to be done.
+    fn write_due(&mut self, jobs: &[Job], now: Instant) -> Result<(), StoreError> {
+        let mut slots = vec![];
+        for job in jobs.iter().filter(|job| self.written.get(&job.name) != Some(&job.slot)) {
+            let missed = self.board.missed(&job.name, job.slot, MISSED);
+            slots.extend(missed.into_iter().map(|slot| self.slot(&job.name, slot, SlotState::Missed, now)));
+            slots.push(self.slot(&job.name, job.slot, SlotState::Due, now));
+        }
+        if slots.is_empty() {
+            return Ok(());
+        }
+        self.engine.store().put_slots(&slots)?;
+        self.written.extend(slots.into_iter().filter(|s| s.state == SlotState::Due).map(|s| (s.job, s.slot)));
+        Ok(())
     }
 
     /// Pulls everything and reconciles, whatever the schedules say.

@@ -11,15 +11,18 @@
 
 mod ahead;
 mod core;
-mod hold;
+mod lead;
+mod office;
 mod post;
 mod pull;
 mod setup;
+mod signals;
+mod spread;
 mod status;
 mod watch;
 
 pub use core::{Core, Ticked};
-pub use hold::{Hold, hold};
+pub use lead::{Hold, Lead, News, Tell};
 pub use post::{Destination, Pause, Post, Sent, deliver, deliver_all, resend};
 pub use pull::{Puller, kept_beside};
 pub use setup::{Setup, SetupError};

@@ -8,12 +8,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration as Span, Instant as Tick, SystemTime};
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-use super::ahead::Ahead;
 use super::core::Core;
-use super::post::{Destination, Pause, Post, deliver, resend};
+use super::lead::{Hold, News};
+use super::office::PostOffice;
+use super::post::Post;
 use super::setup::{Setup, SetupError};
+use super::signals::{Signal, signals};
+use super::spread::Pulling;
 use super::status::refresh;
 use crate::config::{Config, instant};
 use crate::controls::Controls;
@@ -22,18 +24,16 @@ use crate::model::event::Activity;
 use crate::model::{Duration, Instant};
 use crate::notify::Notifier;
 use crate::serve::{Facts, Server, Site, Status};
-use crate::store::{Place, Store};
+use crate::store::{Place, Store, StoreError};
 
+/// How long to wait when the store could not be taken over.
+const AFTER_TURN: Span = Span::from_secs(1);
 /// The longest wait: the clock may be set meanwhile.
 const LONGEST: Span = Span::from_secs(30);
 /// How long to wait after a run that the store broke off.
 const AFTER_FAULT: Span = Span::from_secs(15);
-/// How often a sink looks whether something waits that nobody told it of.
+/// How often is looked at what others do.
 const LOOK: Span = Span::from_secs(1);
-/// How long all sendings may go on together once the daemon is asked to stop.
-const GRACE: Span = Span::from_secs(4);
-/// How long after that it ends whatever still hangs: a disk or a pipe that does not answer, say.
-const LAST: Span = Span::from_secs(8);
 
 /// How many requests may read the store at once.
 const READERS: usize = 3;
@@ -45,12 +45,16 @@ enum Wake {
     Reload,
     /// A pull has ended.
     Pulled,
-    /// Somebody has accepted a finding, or let a pull pass.
+    /// Somebody has accepted a finding, or let a pull pass, here.
+    ActedHere,
+    /// The same, anywhere.
     Acted,
+    /// This one leads from now on, or no longer.
+    Turned,
 }
 
 /// The clock.
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     instant(SystemTime::now())
 }
 
@@ -69,10 +73,21 @@ pub fn run(
 ) -> Result<(), SetupError> {
     let fail = |e: &dyn std::fmt::Display| SetupError(e.to_string());
     let setup = Setup::new(&config, controls(&config)?, threads)?;
-    let _lock = super::hold::hold(store)?;
+    let (wake, woken) = channel();
+    let tell = {
+        let wake = wake.clone();
+        move |news| {
+            let _ = wake.send(match news {
+                News::Turned => Wake::Turned,
+                News::Acted => Wake::Acted,
+            });
+        }
+    };
+    let hold = Hold::join(store, Arc::new(tell))?;
+    let store = hold.shared();
     let open = || -> Result<Box<dyn Store>, SetupError> { store.open().map_err(|e| fail(&e)) };
     let keep = config.store.clone().unwrap_or_default().keep;
-    let core = Core::new(open()?, setup, keep).map_err(|e| fail(&e))?;
+    let core = Core::beside(open()?, setup, keep);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -81,11 +96,10 @@ pub fn run(
     let status = Arc::new(Status::new(env!("CARGO_PKG_VERSION")));
     let (end, ended) = watch::channel(false);
     let stopping = Arc::new(AtomicBool::new(false));
-    let (wake, woken) = channel();
     let mut site = None;
     if let Some(serve) = &config.serve {
         let stores = (0..READERS).map(|_| open()).collect::<Result<_, _>>()?;
-        let look = waker(&wake, Wake::Acted);
+        let look = waker(&wake, Wake::ActedHere);
         let own =
             Site::new(serve, &config.folder, Arc::clone(&status), stores, now, look).map_err(|e| fail(&e))?;
         // Beside the store there is room, and nobody else reads; a file without a name goes with whoever has it open.
@@ -102,11 +116,24 @@ pub fn run(
         runtime.spawn(server.run(async move { drop(ended.wait_for(|end| *end).await) }));
         site = Some(own);
     }
-    runtime.spawn(signals(wake.clone(), Arc::clone(&stopping)));
+    let told = wake.clone();
+    let tell = move |signal| {
+        told.send(match signal {
+            Signal::Stop => Wake::Stop,
+            Signal::Reload => Wake::Reload,
+        })
+        .is_ok()
+    };
+    runtime.spawn(signals(tell, Arc::clone(&stopping)));
     let pulls = super::pull::kept_beside(beside);
-    let ahead = Ahead::new(config.clone(), pulls.clone(), waker(&wake, Wake::Pulled));
+    let pulling =
+        Pulling::new(&store, &config, pulls.clone(), waker(&wake, Wake::Pulled)).map_err(|e| fail(&e))?;
     let mut daemon = Daemon {
         core,
+        hold,
+        term: None,
+        leads: Arc::default(),
+        last_run: None,
         config,
         post: Post::new(open()?),
         post_office: None,
@@ -116,7 +143,7 @@ pub fn run(
         notifier: Notifier::from_environment(),
         stopping,
         uncounted: true,
-        ahead,
+        pulling,
         wake,
         pulls,
     };
@@ -134,6 +161,13 @@ pub fn run(
 
 struct Daemon {
     core: Core,
+    hold: Hold,
+    /// The term in which this one leads.
+    term: Option<u64>,
+    /// The same, for those who send.
+    leads: Arc<AtomicBool>,
+    /// The last run of another that was seen.
+    last_run: Option<u64>,
     config: Config,
     post: Post,
     post_office: Option<PostOffice>,
@@ -146,7 +180,7 @@ struct Daemon {
     /// Whether grants and findings have yet to be counted for the metrics.
     uncounted: bool,
     /// The pulls under way.
-    ahead: Ahead,
+    pulling: Pulling,
     wake: Sender<Wake>,
     /// Where what was pulled is kept between pulls.
     pulls: Option<std::path::PathBuf>,
@@ -171,10 +205,14 @@ fn facts(config: &Config, core: &Core) -> Facts {
     }
 }
 
-/// The tasks that empty the outbox, one for each sink.
-struct PostOffice {
-    end: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+/// Who does what is due.
+enum Turn {
+    /// This one.
+    Leads,
+    /// Another.
+    LooksOn,
+    /// This one could, and failed.
+    Failed,
 }
 
 impl Daemon {
@@ -192,29 +230,105 @@ impl Daemon {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Wake::Reload) => self.reload(load, controls, threads),
                 Ok(Wake::Acted) => self.core.judge_soon(),
-                Ok(Wake::Pulled) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Wake::ActedHere) if self.term.is_some() => self.core.judge_soon(),
+                Ok(Wake::ActedHere) => self.hold.knock(),
+                Ok(Wake::Pulled | Wake::Turned) | Err(RecvTimeoutError::Timeout) => {}
             }
-            wait = if self.tick() { self.until_next() } else { AFTER_FAULT };
+            wait = match self.turn() {
+                Turn::Leads => {
+                    if self.tick() {
+                        self.until_next()
+                    } else {
+                        AFTER_FAULT
+                    }
+                }
+                Turn::LooksOn => self.look_on(),
+                Turn::Failed => AFTER_TURN,
+            };
             if self.stopping.load(Ordering::Relaxed) {
                 return;
             }
         }
     }
 
+    /// Sees whether this one leads, and acts on it where that changed.
+    fn turn(&mut self) -> Turn {
+        let term = self.hold.term();
+        if term == self.term {
+            return if term.is_some() { Turn::Leads } else { Turn::LooksOn };
+        }
+        if let Some(lost) = self.term.take() {
+            self.leads.store(false, Ordering::Relaxed);
+            self.status.metrics.set_leads(false);
+            tracing::warn!(term = lost, "another may lead now: this one looks on, and delivers what waits");
+            self.pulling.stop();
+            match self.hold.shared().open() {
+                Ok(store) => self.core.step_back(store),
+                // What it would write is refused.
+                Err(e) => tracing::debug!(error = %e, "the store cannot be opened anew"),
+            }
+            self.notifier.status("looks on while another leads");
+        }
+        let Some(term) = term else { return Turn::LooksOn };
+        let begun = self.hold.led(term).open().and_then(|store| self.core.take_over(store, term));
+        match begun {
+            Ok(()) => {
+                if term > 0 {
+                    tracing::info!(term, "leads from now on");
+                }
+                self.term = Some(term);
+                self.leads.store(true, Ordering::Relaxed);
+                self.status.metrics.set_leads(true);
+                self.uncounted = true;
+                Turn::Leads
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "the store cannot be taken over; it is tried again");
+                Turn::Failed
+            }
+        }
+    }
+
+    /// Follows what the leader does; how long until the next look.
+    fn look_on(&mut self) -> Span {
+        let last = self
+            .core
+            .store()
+            .runs(8)
+            .ok()
+            .and_then(|runs| runs.into_iter().find(|run| run.ended_at.is_some()));
+        let last = last.map(|run| run.id);
+        if last != self.last_run {
+            if let Some(site) = &self.site {
+                site.renew_decisions(true);
+            }
+            self.last_run = last;
+            self.uncounted = true;
+        }
+        self.refresh(now(), self.uncounted);
+        LOOK.min(self.longest())
+    }
+
+    /// How long to wait where nothing is due.
+    fn longest(&self) -> Span {
+        LONGEST.min(self.notifier.watchdog().map_or(LONGEST, |w| w / 3))
+    }
+
     /// How long until something is due, or somebody wants to hear that all is well.
     fn until_next(&self) -> Span {
         let now = now();
         let due = self.core.next_wake(now).and_then(|t| t.since(now)).map_or(LONGEST, span);
-        let watchdog = self.notifier.watchdog().map_or(LONGEST, |w| w / 3);
         // What is due and still being pulled is waited for: its end wakes the loop.
-        let due = if self.ahead.is_busy() { due.max(LOOK) } else { due };
-        due.min(LONGEST).min(watchdog)
+        let due = if self.pulling.is_busy() { due.max(LOOK) } else { due };
+        due.min(self.longest())
     }
 
     /// Does what is due; `false` when the store failed.
     fn tick(&mut self) -> bool {
         let (began, now) = (Tick::now(), now());
-        let (stopping, notifier) = (Arc::clone(&self.stopping), &self.notifier);
+        let (stopping, notifier, hold) = (Arc::clone(&self.stopping), &self.notifier, &self.hold);
+        let term = self.term;
+        hold.busy(true);
         let last = std::cell::Cell::new(Tick::now());
         // Asked between any two steps of a run, which thereby also show that it goes on.
         let stop = || {
@@ -222,9 +336,10 @@ impl Daemon {
                 last.set(Tick::now());
                 notifier.alive();
             }
-            stopping.load(Ordering::Relaxed)
+            stopping.load(Ordering::Relaxed) || hold.term() != term
         };
-        let ticked = self.core.tick_with(now, &stop, &mut self.ahead);
+        let ticked = self.core.tick_with(now, &stop, &mut self.pulling);
+        hold.busy(false);
         let took = duration(began.elapsed());
         let metrics = &self.status.metrics;
         let mut recount = self.uncounted;
@@ -256,6 +371,11 @@ impl Daemon {
                 }
                 true
             }
+            Err(EngineError::Store(e @ StoreError::Superseded(_))) => {
+                metrics.run_ended("stopped", took, now);
+                tracing::warn!(error = %e, "broken off within a run");
+                true
+            }
             Err(EngineError::Stopped) => {
                 metrics.run_ended("stopped", took, now);
                 tracing::info!("stopped within a run; the next one goes on");
@@ -267,6 +387,12 @@ impl Daemon {
                 false
             }
         };
+        self.refresh(now, recount);
+        well
+    }
+
+    /// Says anew how everything stands.
+    fn refresh(&mut self, now: Instant, recount: bool) {
         let (sinks, max_age) = (self.core.setup().sink_ids(), self.core.source_max_age());
         let sources = self.core.setup().sources.clone();
         let refreshed = refresh(&self.status, self.core.store(), &sources, &sinks, max_age, now, recount);
@@ -274,7 +400,6 @@ impl Daemon {
         if let Err(e) = refreshed {
             tracing::warn!(error = %e, "the store cannot be asked how things stand");
         }
-        well
     }
 
     fn reload(
@@ -296,7 +421,13 @@ impl Daemon {
                     tracing::error!(error = %e, "the store failed while the configuration was read again");
                 }
                 // What is being pulled goes by the old configuration: it is broken off, and due again.
-                self.ahead = Ahead::new(config.clone(), self.pulls.clone(), waker(&self.wake, Wake::Pulled));
+                let look = waker(&self.wake, Wake::Pulled);
+                match Pulling::new(&self.hold.shared(), &config, self.pulls.clone(), look) {
+                    Ok(pulling) => self.pulling = pulling,
+                    Err(e) => {
+                        tracing::error!(error = %e, "sources are still pulled by the old configuration")
+                    }
+                }
                 if let (Some(site), Some(serve)) = (&self.site, &config.serve) {
                     site.set_facts(facts(&config, &self.core));
                     if let Err(e) = site.reload(serve, &config.folder) {
@@ -316,105 +447,15 @@ impl Daemon {
     }
 
     fn open_post_office(&mut self) {
-        let (end, ended) = watch::channel(false);
-        let spawn = |to: &Arc<Destination>| {
-            let task = carry(self.post.clone(), Arc::clone(to), Arc::clone(&self.status), ended.clone());
-            self.runtime.spawn(task)
-        };
-        let tasks = self.core.setup().destinations.iter().map(spawn).collect();
-        self.post_office = Some(PostOffice { end, tasks });
+        let destinations = &self.core.setup().destinations;
+        self.post_office =
+            Some(PostOffice::open(&self.runtime, &self.post, &self.status, destinations, &self.leads));
     }
 
     fn close_post_office(&mut self) {
-        let Some(office) = self.post_office.take() else { return };
-        let _ = office.end.send(true);
-        self.runtime.block_on(async {
-            // One limit for all: receivers that do not answer must not add up.
-            let until = tokio::time::Instant::now() + GRACE;
-            for mut task in office.tasks {
-                if tokio::time::timeout_at(until, &mut task).await.is_err() {
-                    task.abort();
-                }
-            }
-        });
-    }
-}
-
-/// Sends what waits for one sink, until it is asked to end.
-async fn carry(post: Post, to: Arc<Destination>, status: Arc<Status>, mut ended: watch::Receiver<bool>) {
-    let mut pause = Pause::default();
-    let mut told_open: Option<Instant> = None;
-    loop {
-        let at = now();
-        if let Some(every) = to.sink.resends_open()
-            && told_open.is_none_or(|last| last > at || last.plus(every) <= at)
-            && pause.failures == 0
-        {
-            told_open = Some(at);
-            if let Err(e) = resend(&post, &to, at).await {
-                tracing::warn!(sink = to.id(), error = %e, "what is open could not be told again");
-            }
+        if let Some(office) = self.post_office.take() {
+            office.close(&self.runtime);
         }
-        let idle = match deliver(&post, &to, &mut pause, at).await {
-            Ok(sent) => {
-                for (result, n) in [("taken", sent.taken), ("later", sent.later), ("refused", sent.refused)] {
-                    if n > 0 {
-                        status.metrics.delivered(to.id(), result, n);
-                    }
-                }
-                sent.taken + sent.refused == 0
-            }
-            Err(e) => {
-                tracing::warn!(sink = to.id(), error = %e, "the outbox cannot be used; it is tried again");
-                true
-            }
-        };
-        let wait = if idle { LOOK } else { Span::ZERO };
-        let end = tokio::time::timeout(wait, ended.wait_for(|end| *end)).await;
-        if end.is_ok() {
-            return;
-        }
-    }
-}
-
-#[cfg(unix)]
-async fn signals(wake: Sender<Wake>, stopping: Arc<AtomicBool>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let all =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = all else {
-        tracing::error!("signals cannot be waited for");
-        return;
-    };
-    loop {
-        let what = tokio::select! {
-            _ = terminate.recv() => Wake::Stop,
-            _ = interrupt.recv() => Wake::Stop,
-            _ = hangup.recv() => Wake::Reload,
-        };
-        if matches!(what, Wake::Stop) && !stopping.swap(true, Ordering::Relaxed) {
-            std::thread::spawn(end_at_last);
-        }
-        if wake.send(what).is_err() {
-            return;
-        }
-    }
-}
-
-/// Ends the process when something that cannot be broken off holds it up. Nothing is lost by that: what was committed
-/// is on the disk, and what was not is done again.
-fn end_at_last() {
-    std::thread::sleep(LAST);
-    tracing::warn!("something that was begun does not end; counterfoil stops without it, and does it again");
-    std::process::exit(0);
-}
-
-#[cfg(not(unix))]
-async fn signals(wake: Sender<Wake>, stopping: Arc<AtomicBool>) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        stopping.store(true, Ordering::Relaxed);
-        std::thread::spawn(end_at_last);
-        let _ = wake.send(Wake::Stop);
     }
 }
 

@@ -39,7 +39,7 @@ use crate::judge::{ControlSource, Settings};
 use crate::model::event::hashed;
 use crate::model::life::SourceState;
 use crate::model::{Instant, RecordType};
-use crate::store::{Store, StoreError, Token};
+use crate::store::{Slot, Store, StoreError, Token};
 
 /// How many names are judged in one transaction: what bounds memory, and what is lost when the power fails.
 const BATCH: usize = 20_000;
@@ -136,6 +136,8 @@ struct Run<'e> {
     first: bool,
     states: BTreeMap<String, SourceState>,
     manifest: Manifest,
+    /// The slots of jobs that it is for.
+    slots: &'e [Slot],
     /// Whether somebody wants the run to stop.
     stop: &'e dyn Fn() -> bool,
 }
@@ -166,6 +168,11 @@ impl Engine {
         &mut *self.store
     }
 
+    /// Goes on with the same store by another way to it.
+    pub fn set_store(&mut self, store: Box<dyn Store>) {
+        self.store = store;
+    }
+
     /// The rules.
     #[must_use]
     pub fn rules(&self) -> &Rules {
@@ -194,6 +201,19 @@ impl Engine {
         order: &Order<'_>,
         pull: &mut dyn FnMut(&str) -> Pulled,
     ) -> Result<Manifest, EngineError> {
+        self.run_for(&[], order, pull)
+    }
+
+    /// Does one run for some slots of jobs, which are done in the same step in which the run ends.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn run_for(
+        &mut self,
+        slots: &[Slot],
+        order: &Order<'_>,
+        pull: &mut dyn FnMut(&str) -> Pulled,
+    ) -> Result<Manifest, EngineError> {
         let store = &mut *self.store;
         let states = store.sources()?.into_iter().map(|s| (s.id.clone(), s)).collect();
         let first = store.meta(JUDGED)?.is_none();
@@ -208,6 +228,7 @@ impl Engine {
             first,
             states,
             manifest: Manifest::new(id, order.now, first, previous),
+            slots,
             stop: order.stop,
         };
         run.retire_others()?;

@@ -12,7 +12,7 @@ use crate::model::event::{DIGEST_SCHEMA, Desk, Digest, State, hashed};
 use crate::model::finding::{Outcome, Severity};
 use crate::model::life::{SourceState, Trouble};
 use crate::model::{Instant, Record, norm, parse_line};
-use crate::store::{Batch, Close, GroupBy, NewNotice, Which};
+use crate::store::{Batch, Close, GroupBy, NewNotice, Slot, SlotState, Which};
 
 /// How many desks a digest lists.
 const DESKS: usize = 20;
@@ -124,7 +124,11 @@ impl Run<'_> {
         let mut meta: Vec<(&str, &str)> = facts.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         meta.push((MANIFEST, &hash));
         let notices = if self.first && self.manifest.judged { self.digests()? } else { vec![] };
-        self.store.close_run(Close { run: self.id, at: self.now, manifest: &text, meta: &meta, notices })?;
+        let done = |slot: &Slot| Slot { state: SlotState::Done, at: self.now, ..slot.clone() };
+        let slots: Vec<Slot> = self.slots.iter().map(done).collect();
+        let close =
+            Close { run: self.id, at: self.now, manifest: &text, meta: &meta, notices, slots: &slots };
+        self.store.close_run(close)?;
         Ok(self.manifest)
     }
 

@@ -73,6 +73,19 @@ impl Board {
         due
     }
 
+    /// The slots of a job between the last that was done and this one, which stands for them all; the latest, at most so many.
+    #[must_use]
+    pub fn missed(&self, name: &str, slot: Instant, most: usize) -> Vec<Instant> {
+        let Some((entry, last)) = self.jobs.get(name).and_then(|entry| Some((entry, entry.last?))) else {
+            return vec![];
+        };
+        let before = |slot: &Instant| {
+            let end = Instant::from_unix_ms(slot.unix_ms().saturating_sub(1));
+            entry.schedule.last_due(last, end).filter(|earlier| earlier < slot)
+        };
+        std::iter::successors(before(&slot), before).take(most).collect()
+    }
+
     /// When [`Board::due`] will next have something to say: `now` when it has already, `None` when it never will.
     #[must_use]
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {

@@ -14,6 +14,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -125,6 +126,7 @@ pub struct Metrics {
     runs: Family<[Label; 1], Counter>,
     events: Family<[Label; 1], Counter>,
     deliveries: Family<[Label; 2], Counter>,
+    leads: Gauge,
 }
 
 impl Metrics {
@@ -141,8 +143,11 @@ impl Metrics {
         registry.register("events", "Changes to findings, by activity", events.clone());
         let help = "Messages handed to a sink, by what came of it";
         registry.register("deliveries", help, deliveries.clone());
+        let leads = Gauge::default();
+        let help = "Whether this daemon pulls and judges (1), or another on the same store does (0)";
+        registry.register("leads", help, leads.clone());
         registry.register_collector(Box::new(Shared(Arc::clone(&standing))));
-        Self { registry, standing, run_duration, runs, events, deliveries }
+        Self { registry, standing, run_duration, runs, events, deliveries, leads }
     }
 
     /// All metrics, as OpenMetrics text.
@@ -182,6 +187,11 @@ impl Metrics {
     pub fn set_outbox(&self, queues: &[SinkQueue]) {
         let sinks = queues.iter().map(|queue| (name(&queue.sink), queue.clone())).collect();
         self.standing().sinks = sinks;
+    }
+
+    /// Whether this daemon leads.
+    pub fn set_leads(&self, leads: bool) {
+        self.leads.set(i64::from(leads));
     }
 
     /// A run ended at `at`. `result` is one of a few words, such as `ok`, `failed` or `held`.

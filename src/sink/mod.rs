@@ -24,6 +24,7 @@ mod wording;
 pub use crate::alert::filter::{Audience, Filter};
 pub use crate::net::Connection;
 pub use document::{Format, Part, parts, whole};
+pub(crate) use syslog::this_host;
 
 use crate::model::event::Message;
 use crate::model::{Duration, Instant};

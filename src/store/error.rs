@@ -21,6 +21,8 @@ pub enum StoreError {
     Busy(String),
     /// The server that keeps it cannot be reached, or the connection was lost.
     Unreachable(String),
+    /// Another program leads since: whoever led before may change nothing more.
+    Superseded(String),
     /// The server does not let us in, or does not let us do it.
     Refused(String),
     /// It is no store, or a broken one.
@@ -40,6 +42,12 @@ impl fmt::Display for StoreError {
             ),
             Self::Busy(e) => write!(f, "another program holds the store: {e}; try again when it is done"),
             Self::Unreachable(e) => write!(f, "the store's server cannot be reached: {e}"),
+            Self::Superseded(e) => {
+                write!(
+                    f,
+                    "another counterfoil has taken over ({e}); nothing was changed, and it goes on from here"
+                )
+            }
             Self::Refused(e) => write!(f, "the store's server refuses: {e}"),
             Self::Broken(e) => write!(f, "the store is damaged, or no store: {e}; restore a backup"),
             Self::Other(e) => write!(f, "the store: {e}"),
@@ -60,6 +68,7 @@ impl StoreError {
             Self::Busy(why) => Self::Busy(named(why)),
             Self::Unreachable(why) => Self::Unreachable(named(why)),
             Self::Refused(why) => Self::Refused(named(why)),
+            Self::Superseded(why) => Self::Superseded(named(why)),
             Self::Broken(why) => Self::Broken(named(why)),
             Self::Other(why) => Self::Other(named(why)),
             newer @ Self::Newer { .. } => newer,

@@ -17,17 +17,19 @@ mod place;
 mod postgres;
 mod query;
 mod queue;
+mod slot;
 mod sql;
 mod sqlite;
 
 pub use error::StoreError;
 pub use past::{History, Retention, RunRow};
 pub use place::Place;
-pub use postgres::{Held, Postgres, Server, is_address};
+pub use postgres::{Beat, Errand, LEASE, Member, Postgres, Present, Progress, Server, is_address};
 pub use query::{
     EntryOf, FindingCount, Found, GrantsFound, GroupBy, GroupCount, OrderBy, Page, Which, WhichGrants,
 };
-pub use queue::{DeadLetter, OutboxCount};
+pub use queue::{Content, DeadLetter, Fate, Letter, OutboxCount};
+pub use slot::{MISSED, Slot, SlotState};
 pub use sql::evidence::{Evidence, Shown};
 pub use sqlite::Sqlite;
 
@@ -35,7 +37,7 @@ use sha2::{Digest, Sha256};
 
 use crate::evidence::Action;
 use crate::evidence::tree::Node;
-use crate::model::event::{Group, State, start_of_hash};
+use crate::model::event::{State, start_of_hash};
 use crate::model::finding::{Severity, Standing};
 use crate::model::life::{Difference, Life, SourceState};
 use crate::model::{Instant, RecordType};
@@ -249,6 +251,8 @@ pub struct Close<'a> {
     pub meta: &'a [(&'a str, &'a str)],
     /// Notices that are no events, one for each sink: sink, message id, kind and JSON.
     pub notices: Vec<NewNotice>,
+    /// The slots of jobs that this run was for: they are done with it.
+    pub slots: &'a [Slot],
 }
 
 /// A digest or a sign of life for one sink.
@@ -264,59 +268,6 @@ pub struct NewNotice {
     pub body: String,
     /// When it was made.
     pub at: Instant,
-}
-
-/// A message in the outbox, with what it says.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Letter {
-    /// The rows it is made of.
-    pub rows: Vec<i64>,
-    /// The message's id, the same on every retry.
-    pub message: String,
-    /// When it was made.
-    pub at: Instant,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// What it says.
-    pub content: Content,
-}
-
-/// What a message in the outbox says, as JSON.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Content {
-    /// Events, in their order.
-    Events {
-        /// Each event.
-        bodies: Vec<String>,
-        /// What they have in common.
-        group: Option<Group>,
-    },
-    /// A digest or a sign of life.
-    Notice {
-        /// `digest`, `heartbeat` or `checkpoint`.
-        kind: String,
-        /// As JSON.
-        body: String,
-    },
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// Delivered: forget it.
-    Delivered,
-    /// To be tried again then.
-    Retry {
-        /// When.
-        at: Instant,
-        /// Why it was not taken.
-        reason: String,
-    },
-    /// Given up: kept for a person to look at.
-    Dead {
-        /// Why.
-        reason: String,
-    },
 }
 
 /// An exception that a person gave.
@@ -357,6 +308,14 @@ pub trait Store: Send {
     fn meta(&self, name: &str) -> Result<Option<String>>;
     /// Remembers a fact.
     fn set_meta(&mut self, name: &str, value: &str) -> Result<()>;
+    /// The last slot of each job that was done.
+    fn last_slots(&self) -> Result<Vec<(String, Instant)>>;
+    /// The latest slots of all jobs, the last first.
+    fn slots(&self, limit: usize) -> Result<Vec<Slot>>;
+    /// Writes down what becomes of slots; one that was done stays done, and earlier ones of its job that nobody ran are missed.
+    fn put_slots(&mut self, slots: &[Slot]) -> Result<()>;
+    /// Forgets the slots of a job that lie ahead.
+    fn forget_slots_ahead(&mut self, job: &str, now: Instant) -> Result<()>;
 
     // ----------------------------------------------------------------------------------------------------- sources
     /// All sources that were ever tried.
@@ -442,7 +401,8 @@ pub trait Store: Send {
 
     // ------------------------------------------------------------------------------------------------------ outbox
     /// The next messages for a sink that may be tried at `now`, oldest first, at most this many. Of a finding with several
-    /// only the first, so that order is kept.
+    /// only the first, so that order is kept. Where several programs share the store, they are this one's until it says what
+    /// became of them, or is no longer there.
     fn letters(&self, sink: &str, now: Instant, limit: usize) -> Result<Vec<Letter>>;
     /// What became of messages.
     fn settle(&mut self, fates: &[(Letter, Fate)]) -> Result<()>;

@@ -5,12 +5,12 @@
 //!
 //! `COUNTERFOIL_KILLS=1000` kills more often than the 200 times that are the rule.
 
-mod audit;
+pub mod audit;
 mod care;
 mod daemon;
 mod disk;
-mod estate;
+pub mod estate;
 mod kills;
-mod receiver;
-mod site;
+pub mod receiver;
+pub mod site;
 mod sources;

@@ -25,6 +25,7 @@ mod evidence;
 #[cfg(unix)]
 mod exec;
 mod explain;
+mod ha;
 mod hostile;
 mod inherit;
 mod jira_openapi;

@@ -183,7 +183,10 @@ fn the_metrics_say_how_everything_stands_and_what_happened() {
         let at = |text: &str| text.parse().unwrap();
         let empty = metrics(address).await;
         assert_eq!(empty.value("counterfoil_build_info", &[("version", "1.2.3")]), Some(1.0));
-        assert_eq!(empty.names(), ["counterfoil_build_info", "counterfoil_run_duration_seconds"]);
+        assert_eq!(
+            empty.names(),
+            ["counterfoil_build_info", "counterfoil_leads", "counterfoil_run_duration_seconds"]
+        );
 
         status.metrics.set_grants(&[
             grants("aws", Outcome::Justified, 3),

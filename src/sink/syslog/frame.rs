@@ -126,7 +126,8 @@ fn escaped(value: &str) -> String {
 }
 
 /// The name of this machine, where the system says it in a file.
-fn this_host() -> Option<String> {
+/// The name of this machine.
+pub(crate) fn this_host() -> Option<String> {
     let said = ["/proc/sys/kernel/hostname", "/etc/hostname"];
     let name = said.iter().find_map(|path| std::fs::read_to_string(path).ok())?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())

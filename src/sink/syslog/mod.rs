@@ -15,6 +15,8 @@ mod json;
 mod relp;
 mod wire;
 
+pub(crate) use frame::this_host;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;

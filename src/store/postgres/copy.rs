@@ -7,7 +7,7 @@ use super::super::sqlite::{Sqlite, begin};
 use super::super::{Result, StoreError};
 
 /// The tables, in an order in which none speaks of one that comes later, with what their rows are put in order by.
-const TABLES: [(&str, &str); 21] = [
+const TABLES: [(&str, &str); 22] = [
     ("meta", "name"),
     ("run", "id"),
     ("source", "id"),
@@ -24,6 +24,7 @@ const TABLES: [(&str, &str); 21] = [
     ("event", "row"),
     ("outbox", "row"),
     ("accepted", "finding, at"),
+    ("slot", "job, slot"),
     ("evidence", "idx"),
     ("evidence_action", "idx"),
     ("evidence_node", "level, idx"),

@@ -48,6 +48,7 @@ pub(super) fn meaning(error: &Error, place: &str) -> (StoreError, Again) {
         c if *c == SqlState::T_R_SERIALIZATION_FAILURE || *c == SqlState::T_R_DEADLOCK_DETECTED => {
             (StoreError::Busy(what), Again::Conflict)
         }
+        c if c.code() == "CF001" => (StoreError::Superseded(what), Again::No),
         c if *c == SqlState::LOCK_NOT_AVAILABLE => (StoreError::Busy(what), Again::No),
         c if *c == SqlState::DISK_FULL => (StoreError::Full(what), Again::No),
         c if *c == SqlState::READ_ONLY_SQL_TRANSACTION => {

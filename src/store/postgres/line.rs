@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::runtime::Runtime;
@@ -52,6 +53,8 @@ pub(super) struct Line {
     again: Cell<Again>,
     /// Whether anything was shown to whoever asked.
     shown: Cell<bool>,
+    /// How long an answer may take, where that matters.
+    patience: Option<Duration>,
 }
 
 /// An answer that is being read.
@@ -71,6 +74,23 @@ impl Drop for Line {
 impl Line {
     /// Connects.
     pub(super) fn connect(server: &Server, read_only: bool) -> Result<Self, (StoreError, Again)> {
+        Self::connecting(server, read_only, None)
+    }
+
+    /// Connects, for who cannot wait long: neither for the connection nor for any answer.
+    pub(super) fn connect_within(
+        server: &Server,
+        read_only: bool,
+        patience: Duration,
+    ) -> Result<Self, (StoreError, Again)> {
+        Self::connecting(server, read_only, Some(patience))
+    }
+
+    fn connecting(
+        server: &Server,
+        read_only: bool,
+        patience: Option<Duration>,
+    ) -> Result<Self, (StoreError, Again)> {
         let place = server.to_string();
         let other = |e: &dyn std::fmt::Display| (StoreError::Other(format!("{place}: {e}")), Again::No);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -91,10 +111,11 @@ impl Line {
                     }
                 }
             };
-            match tokio::time::timeout(super::CONNECT, entering).await {
+            let within = patience.unwrap_or(super::CONNECT);
+            match tokio::time::timeout(within, entering).await {
                 Ok(entered) => entered.map_err(|e| meaning(&e, &place)),
                 Err(_) => {
-                    let why = format!("{place}: no answer within {} s", super::CONNECT.as_secs());
+                    let why = format!("{place}: no answer within {} s", within.as_secs());
                     Err((StoreError::Unreachable(why), Again::Lost))
                 }
             }
@@ -110,6 +131,7 @@ impl Line {
             given: [Cell::new(None), Cell::new(None)],
             again: Cell::new(Again::No),
             shown: Cell::new(false),
+            patience,
         };
         line.set_up(read_only).map_err(|e| (e, line.again.get()))?;
         Ok(line)
@@ -166,7 +188,17 @@ impl Line {
         let Some(runtime) = &self.runtime else {
             return Err(StoreError::Other(format!("{}: the connection is closed", self.place)));
         };
-        runtime.block_on(work).map_err(|e| self.fail(&e))
+        let Some(patience) = self.patience else {
+            return runtime.block_on(work).map_err(|e| self.fail(&e));
+        };
+        match runtime.block_on(async { tokio::time::timeout(patience, work).await }) {
+            Ok(done) => done.map_err(|e| self.fail(&e)),
+            Err(_) => {
+                self.again.set(Again::Lost);
+                let why = format!("{}: no answer within {} s", self.place, patience.as_secs());
+                Err(StoreError::Unreachable(why))
+            }
+        }
     }
 
     /// Says something without parameters; the first value of the last row that came of it.

@@ -3,7 +3,9 @@
 //! lost while it was committed: then the server is asked what became of it.
 
 mod copy;
+mod errands;
 mod fault;
+mod lease;
 mod line;
 mod place;
 mod schema;
@@ -13,6 +15,8 @@ use std::cell::{Ref, RefCell};
 use std::path::Path;
 use std::time::Duration;
 
+pub use errands::{Errand, Progress};
+pub use lease::{Beat, LEASE, Member, Present};
 pub use place::{Server, is_address};
 
 use super::sql::{Base, Step, Touches};
@@ -26,10 +30,9 @@ const CONNECT: Duration = Duration::from_secs(15);
 const PAUSES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2)];
 
-/// The lock of who writes, of who brings the schema up to date, and of the one program that runs on the store.
+/// The lock of who writes, and of who brings the schema up to date.
 const WRITING: i64 = 0x434e_5446_0001;
 const SCHEMA: i64 = 0x434e_5446_0002;
-const RUNNING: i64 = 0x434e_5446_0003;
 
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -158,12 +161,20 @@ impl Postgres {
                 line.roll_back();
                 Tried::Done(done)
             }
-            Ok((done, true)) => match line.tell("COMMIT") {
+            Ok((done, true)) => match line.tell(&self.commit()) {
                 Ok(_) => Tried::Done(done),
                 Err(_) if line.again() == Again::Lost => Tried::InDoubt(done, xid),
                 Err(e) => self.broken_off(line, e),
             },
             Err(e) => self.broken_off(line, e),
+        }
+    }
+
+    /// How a change ends. Whoever led and does so no longer finds out here, in one step with the end.
+    fn commit(&self) -> String {
+        match self.server.term() {
+            Some(term) => format!("SELECT counterfoil_led({term}); COMMIT"),
+            None => "COMMIT".to_owned(),
         }
     }
 
@@ -209,27 +220,6 @@ impl Postgres {
         let line = Line::connect(&self.server, true).map_err(|(e, _)| e)?;
         line.begin(READ)?;
         Ok(line)
-    }
-
-    /// Takes the lock of the one program that runs on this store, on a connection of its own; `None` where another has it.
-    ///
-    /// # Errors
-    /// When the server cannot be reached or does not let us in.
-    pub fn lock(server: &Server) -> Result<Option<Held>> {
-        let line = Line::connect(server, true).map_err(|(e, _)| e)?;
-        let had = line.tell(&format!("SELECT pg_try_advisory_lock({RUNNING})"))?;
-        Ok((had.as_deref() == Some("t")).then_some(Held { _line: line }))
-    }
-}
-
-/// The lock of the one program that runs on a store, given back when it is dropped or the connection ends.
-pub struct Held {
-    _line: Line,
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Held")
     }
 }
 
@@ -282,6 +272,10 @@ impl Base for Postgres {
 
     fn once<T>(&self, touches: Touches, step: &mut Step<'_, (T, bool)>) -> Result<T> {
         self.change(touches, false, step)
+    }
+
+    fn member(&self) -> Option<&str> {
+        self.server.member()
     }
 
     fn log(&self) -> Result<Evidence<'_>> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::Config;
@@ -12,6 +13,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::super::{Result, StoreError};
 use crate::net::tls;
 
+/// After how long a connection on which nothing is heard is tried, how often, and how many times.
+const QUIET: Duration = Duration::from_secs(10);
+const PROBE: Duration = Duration::from_secs(5);
+const PROBES: u32 = 2;
+
 /// A database on a PostgreSQL server. What is shown of it holds no password.
 #[derive(Clone)]
 pub struct Server {
@@ -20,6 +26,10 @@ pub struct Server {
     encrypted: bool,
     /// The authorities to trust, in place of those of the system.
     ca_file: Option<PathBuf>,
+    /// As which of those who share the database.
+    member: Option<String>,
+    /// The term of leadership in which alone changes hold.
+    term: Option<u64>,
 }
 
 impl fmt::Display for Server {
@@ -109,10 +119,36 @@ impl Server {
             config.password(password.expose_secret());
         }
         config.application_name("counterfoil").connect_timeout(super::CONNECT);
+        // A network that swallows everything shows by itself only after hours.
+        config.keepalives_idle(QUIET).keepalives_interval(PROBE).keepalives_retries(PROBES);
+        config.tcp_user_timeout(QUIET + PROBE * PROBES);
         let hosts: Vec<String> = config.get_hosts().iter().map(shown).collect();
         let ports: Vec<String> = config.get_ports().iter().map(|port| format!(":{port}")).collect();
         let shown = format!("postgres://{}{}/{database}", hosts.join(","), ports.join(","));
-        Ok(Self { config, shown, encrypted, ca_file })
+        Ok(Self { config, shown, encrypted, ca_file, member: None, term: None })
+    }
+
+    /// The same for one of those who share the database.
+    #[must_use]
+    pub(super) fn known_as(&self, member: &str) -> Self {
+        let mut server = self.clone();
+        server.config.application_name(format!("counterfoil {member}"));
+        server.member = Some(member.to_owned());
+        server
+    }
+
+    /// The same for whoever leads in this term: what is changed holds only as long as nobody else has taken over.
+    #[must_use]
+    pub fn led_in(&self, term: u64) -> Self {
+        Self { term: Some(term), ..self.clone() }
+    }
+
+    pub(super) fn member(&self) -> Option<&str> {
+        self.member.as_deref()
+    }
+
+    pub(super) fn term(&self) -> Option<u64> {
+        self.term
     }
 
     pub(super) fn config(&self) -> &Config {

@@ -68,6 +68,8 @@ pub(super) fn prune(tx: &dyn Db, retention: Retention) -> Result<u64> {
             WHERE state = 2 AND changed_at < ?1 AND body <> ''
             AND id NOT IN (SELECT finding FROM outbox WHERE finding IS NOT NULL)",
         "DELETE FROM accepted WHERE until < ?1",
+        "DELETE FROM slot WHERE at < ?1 AND (state = 3 OR slot <
+            (SELECT max(l.slot) FROM slot l WHERE l.job = slot.job AND l.state = 2))",
     ];
     let mut rows = 0;
     for step in steps {

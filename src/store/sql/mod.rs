@@ -14,6 +14,7 @@ mod outbox;
 mod reading;
 mod records;
 pub(super) mod runs;
+mod slots;
 mod steps;
 mod systems;
 mod touch;

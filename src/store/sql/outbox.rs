@@ -1,10 +1,10 @@
 //! The outbox: what has still to be told, in the order in which it happened to each finding.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::*;
 use crate::model::Duration;
-use crate::model::event::hashed;
+use crate::model::event::{Group, hashed};
 
 const QUEUED: i64 = 0;
 const WAITS: i64 = 1;
@@ -15,6 +15,8 @@ const DEAD: i64 = 3;
 const HEARTBEAT: &str = "heartbeat";
 /// Another: a checkpoint covers all before it.
 const CHECKPOINT: &str = "checkpoint";
+/// After how many milliseconds somebody who does not show is taken for dead, and what it was sending is sent by another.
+const AWAY_MS: i64 = 10_000;
 /// How far ahead a message can be put off: a receiver may ask for a day. What is due later was put off by a clock that has
 /// been set back since, and is due.
 const FURTHEST: Duration = Duration::hours(25);
@@ -97,6 +99,66 @@ pub(super) fn seal(tx: &dyn Db, run: u64) -> Result<()> {
 }
 
 pub(super) fn letters(db: &dyn Db, sink: &str, now: Instant, limit: usize) -> Result<Vec<Letter>> {
+    let messages = messages(db, None, sink, now, limit)?;
+    messages.into_iter().map(|(message, _)| letter(db, sink, message)).collect()
+}
+
+/// Whether there is anything for a sink that this member may take.
+pub(super) fn any(db: &dyn Db, member: &str, sink: &str, now: Instant) -> Result<bool> {
+    Ok(!messages(db, Some(member), sink, now, 1)?.is_empty())
+}
+
+/// The same for one of several that send: what it gets nobody else gets while it is there. A message that another sends
+/// holds up what comes after it, as one that waits does.
+pub(super) fn claim(
+    tx: &dyn Db,
+    member: &str,
+    sink: &str,
+    now: Instant,
+    limit: usize,
+) -> Result<Vec<Letter>> {
+    let found = messages(tx, Some(member), sink, now, limit)?;
+    // The first row of a message stands for all of it, so that nobody gets a part. Between the question and this another may
+    // have taken it, or have sent it.
+    let rows: Vec<i64> = found.iter().map(|(_, row)| *row).collect();
+    let free = taken_by_another("outbox.row", member);
+    let free = format!(
+        "SELECT row FROM outbox WHERE row = ?1 AND state = 0 AND NOT EXISTS ({free}) FOR UPDATE SKIP LOCKED"
+    );
+    let mut ours: HashSet<i64> = HashSet::new();
+    tx.rows_of(&free, &rows, &mut |row| {
+        ours.insert(row.get(0)?);
+        Ok(())
+    })?;
+    let take = "UPDATE outbox SET claimed_by = ?3 WHERE sink = ?1 AND message = ?2 AND state = 0";
+    let mut letters = vec![];
+    for (message, _) in found.into_iter().filter(|(_, row)| ours.contains(row)) {
+        tx.run(take, params![sink, message, member])?;
+        letters.push(letter(tx, sink, message)?);
+    }
+    Ok(letters)
+}
+
+/// A question that has an answer where the row with this number is taken by another member that is there.
+fn taken_by_another(row: &str, member: &str) -> String {
+    format!(
+        "SELECT 1 FROM outbox c JOIN member m ON m.id = c.claimed_by
+        WHERE c.row = {row} AND m.id <> '{member}' AND m.seen > counterfoil_now() - {AWAY_MS}"
+    )
+}
+
+/// The messages that may go, with the first row of each.
+fn messages(
+    db: &dyn Db,
+    member: Option<&str>,
+    sink: &str,
+    now: Instant,
+    limit: usize,
+) -> Result<Vec<(String, i64)>> {
+    let free = |row: &str| match member {
+        Some(member) => format!(" AND NOT EXISTS ({})", taken_by_another(row, member)),
+        None => String::new(),
+    };
     // The first row of each message that may go: no other message with an earlier word on one of its findings waits.
     let by_message = by_message(db);
     let sql = format!(
@@ -105,14 +167,15 @@ pub(super) fn letters(db: &dyn Db, sink: &str, now: Instant, limit: usize) -> Re
             WHERE sink = ?1 AND state = 0 AND (due_at <= ?2 OR created_at > ?2 OR due_at > ?4) GROUP BY message) o
         WHERE NOT EXISTS (
             SELECT 1 FROM outbox m {by_message} JOIN outbox p ON p.sink = m.sink AND p.finding = m.finding AND p.row < m.row
-            WHERE m.sink = ?1 AND m.message = o.message AND p.state <= 1 AND p.message <> o.message)
-        ORDER BY o.first LIMIT ?3"
+            WHERE m.sink = ?1 AND m.message = o.message AND p.state <= 1 AND p.message <> o.message){}
+        ORDER BY o.first LIMIT ?3",
+        free("o.first")
     );
-    let single = "SELECT o.message, o.row FROM outbox o
+    let single = format!("SELECT o.message, o.row FROM outbox o
         WHERE o.sink = ?1 AND o.state = 0 AND (o.due_at <= ?2 OR o.created_at > ?2 OR o.due_at > ?4)
             AND o.group_open IS NULL AND NOT EXISTS (
-            SELECT 1 FROM outbox p WHERE p.sink = o.sink AND p.finding = o.finding AND p.row < o.row AND p.state <= 1)
-        ORDER BY o.row LIMIT ?3";
+            SELECT 1 FROM outbox p WHERE p.sink = o.sink AND p.finding = o.finding AND p.row < o.row AND p.state <= 1){}
+        ORDER BY o.row LIMIT ?3", free("o.row"));
     // Sinks whose rows are never grouped, which are those with many rows, are asked in the way that needs no sorting. Rows of
     // both kinds wait only where a sink became one of the other kind: then the first or the last is grouped, or will be.
     let grouped = "SELECT count(*) FROM (
@@ -122,10 +185,9 @@ pub(super) fn letters(db: &dyn Db, sink: &str, now: Instant, limit: usize) -> Re
             WHERE sink = ?1 AND state = 0 AND event IS NOT NULL ORDER BY row DESC LIMIT 1) b) c
         WHERE c.group_open IS NOT NULL";
     let any = db.int(grouped, params![sink])? > 0;
-    let sql = if any { &sql } else { single };
+    let sql = if any { &sql } else { &single };
     let (limit, furthest) = (number(limit as u64), ms(now.plus(FURTHEST)));
-    let messages: Vec<String> = db.all(sql, params![sink, ms(now), limit, furthest], |row| row.get(0))?;
-    messages.into_iter().map(|message| letter(db, sink, message)).collect()
+    db.all(sql, params![sink, ms(now), limit, furthest], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// SQLite may take another index for better, which it is not.
@@ -166,19 +228,25 @@ fn letter(db: &dyn Db, sink: &str, message: String) -> Result<Letter> {
     Ok(letter)
 }
 
-pub(super) fn settle(tx: &dyn Db, fates: &[(Letter, Fate)]) -> Result<()> {
+/// What became of messages. What another has taken meanwhile, because this member was taken for dead, is its business; but
+/// what was delivered is.
+pub(super) fn settle(tx: &dyn Db, member: Option<&str>, fates: &[(Letter, Fate)]) -> Result<()> {
+    let (free, own) = match member {
+        Some(member) => (", claimed_by = NULL", format!(" AND claimed_by = '{member}'")),
+        None => ("", String::new()),
+    };
+    let retry = format!(
+        "UPDATE outbox SET due_at = ?2, attempts = attempts + 1, reason = ?3{free} WHERE row = ?1{own}"
+    );
+    let dead = format!(
+        "UPDATE outbox SET state = 3, attempts = attempts + 1, reason = ?2{free} WHERE row = ?1{own}"
+    );
     for (letter, fate) in fates {
         for row in &letter.rows {
             match fate {
                 Fate::Delivered => tx.run("DELETE FROM outbox WHERE row = ?1", params![row])?,
-                Fate::Retry { at, reason } => tx.run(
-                    "UPDATE outbox SET due_at = ?2, attempts = attempts + 1, reason = ?3 WHERE row = ?1",
-                    params![row, ms(*at), reason],
-                )?,
-                Fate::Dead { reason } => tx.run(
-                    "UPDATE outbox SET state = 3, attempts = attempts + 1, reason = ?2 WHERE row = ?1",
-                    params![row, reason],
-                )?,
+                Fate::Retry { at, reason } => tx.run(&retry, params![row, ms(*at), reason])?,
+                Fate::Dead { reason } => tx.run(&dead, params![row, reason])?,
             }
         }
         if let (Fate::Dead { .. }, Content::Notice { kind, .. }) = (fate, &letter.content)

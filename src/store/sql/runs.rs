@@ -14,6 +14,7 @@ pub(super) fn close(tx: &dyn Db, close: &Close<'_>) -> Result<()> {
     for notice in &close.notices {
         outbox::notice(tx, notice)?;
     }
+    slots::put(tx, close.slots)?;
     outbox::seal(tx, close.run)?;
     tx.run(
         "UPDATE run SET ended_at = ?2, manifest = ?3 WHERE id = ?1",

@@ -29,6 +29,10 @@ pub trait Base: Send {
     fn once<T>(&self, touches: Touches, step: &mut Step<'_, (T, bool)>) -> Result<T>;
     /// The evidence log at one moment.
     fn log(&self) -> Result<Evidence<'_>>;
+    /// As which of several that share it, where that may be: what it reads to send it, it claims.
+    fn member(&self) -> Option<&str> {
+        None
+    }
     /// Copies all to a new file.
     fn copy_to(&self, path: &Path) -> Result<()>;
 }
@@ -68,6 +72,22 @@ impl<B: Base> Store for B {
 
     fn set_meta(&mut self, name: &str, value: &str) -> Result<()> {
         self.step(Touches::Outbox, &mut |db| runs::set_meta(db, name, value))
+    }
+
+    fn last_slots(&self) -> Result<Vec<(String, Instant)>> {
+        self.ask(&mut |db| slots::last(db))
+    }
+
+    fn slots(&self, limit: usize) -> Result<Vec<Slot>> {
+        self.ask(&mut |db| slots::latest(db, limit))
+    }
+
+    fn put_slots(&mut self, slots: &[Slot]) -> Result<()> {
+        self.step(Touches::Outbox, &mut |db| slots::put(db, slots))
+    }
+
+    fn forget_slots_ahead(&mut self, job: &str, now: Instant) -> Result<()> {
+        self.step(Touches::Outbox, &mut |db| slots::forget_ahead(db, job, now))
     }
 
     fn sources(&self) -> Result<Vec<SourceState>> {
@@ -204,11 +224,18 @@ impl<B: Base> Store for B {
 
     fn letters(&self, sink: &str, now: Instant, limit: usize) -> Result<Vec<Letter>> {
         // What is listed is what is read: another handle may write in between.
-        self.at_once(&mut |db| outbox::letters(db, sink, now, limit))
+        let Some(member) = self.member() else {
+            return self.at_once(&mut |db| outbox::letters(db, sink, now, limit));
+        };
+        // Asked every second; mostly there is nothing to take.
+        if !self.ask(&mut |db| outbox::any(db, member, sink, now))? {
+            return Ok(vec![]);
+        }
+        self.step(Touches::Outbox, &mut |db| outbox::claim(db, member, sink, now, limit))
     }
 
     fn settle(&mut self, fates: &[(Letter, Fate)]) -> Result<()> {
-        self.step(Touches::Outbox, &mut |db| outbox::settle(db, fates))
+        self.step(Touches::Outbox, &mut |db| outbox::settle(db, self.member(), fates))
     }
 
     fn notify(&mut self, notice: &NewNotice) -> Result<()> {

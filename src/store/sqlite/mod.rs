@@ -314,7 +314,7 @@ mod tests {
         store.mark(&(0..n).collect::<Vec<_>>()).unwrap();
         let sql = "INSERT INTO tie (token, tie, record) VALUES (?1, 2, ?1)";
         (0..n).for_each(|i| _ = store.db.execute(sql, [i]).unwrap());
-        let close = Close { run: 1, at: at(0), manifest: "", meta: &[], notices: vec![] };
+        let close = Close { run: 1, at: at(0), manifest: "", meta: &[], notices: vec![], slots: &[] };
         store.close_run(close).unwrap();
         store
     }

@@ -170,9 +170,9 @@ impl Site {
     /// Every job of the daemon is due again.
     pub fn all_due(&self) {
         if self.store().is_some()
-            && self.ask("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'") == Some(1)
+            && self.ask("SELECT count(*) FROM sqlite_schema WHERE name = 'slot'") == Some(1)
         {
-            self.tamper("DELETE FROM meta WHERE name = 'schedule'");
+            self.tamper("DELETE FROM slot");
         }
     }
 }

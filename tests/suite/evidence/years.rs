@@ -171,7 +171,7 @@ fn a_store_that_had_no_log_begins_one_with_what_it_holds() {
     let events = site.number("SELECT count(*) FROM event");
     site.tamper(
         "DROP TABLE evidence; DROP TABLE evidence_action; DROP TABLE evidence_node; DROP TABLE evidence_tree;
-         DROP TABLE checkpoint; DROP INDEX finding_look; PRAGMA user_version = 2;
+         DROP TABLE checkpoint; DROP INDEX finding_look; DROP TABLE slot; PRAGMA user_version = 2;
          INSERT INTO accepted VALUES ('f1:x', 'unapproved-grant', 'carol@corp.example', 'because', 9999999999999, 0)",
     );
     let said = site.faults(&[]);

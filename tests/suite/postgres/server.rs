@@ -20,7 +20,7 @@ const HBA: &str = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\
 const SETTINGS: &str = "listen_addresses = '127.0.0.1'
 fsync = off
 shared_buffers = 16MB
-max_connections = 30
+max_connections = 60
 autovacuum = off
 log_connections = on
 ";
@@ -200,7 +200,7 @@ impl Server {
         self.try_sql(database, statements).unwrap()
     }
 
-    fn try_sql(&self, database: &str, statements: &str) -> Result<String, String> {
+    pub fn try_sql(&self, database: &str, statements: &str) -> Result<String, String> {
         let path = tempfile::NamedTempFile::new().unwrap();
         fs::write(path.path(), statements).unwrap();
         self.psql(database, &["-v", "ON_ERROR_STOP=1", "-Atq", "-f", &path.path().display().to_string()])

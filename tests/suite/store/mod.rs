@@ -6,14 +6,15 @@ mod homes;
 mod keeping;
 mod lives;
 mod looking;
+mod members;
 mod notices;
 mod outbox;
-mod postgres;
+pub mod postgres;
 mod pulls;
 mod shared;
 mod sqlite;
 mod toy;
-mod wire;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 

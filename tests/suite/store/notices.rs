@@ -68,7 +68,7 @@ pub fn a_digest_waits_for_its_receiver(home: &dyn Home) {
     let mut store = home.open();
     let run = store.open_run(at(0)).unwrap();
     let notices = vec![notice("chat", "digest", "d1", 0), notice("mail", "digest", "d2", 0)];
-    store.close_run(Close { run, at: at(1), manifest: "{}", meta: &[], notices }).unwrap();
+    store.close_run(Close { run, at: at(1), manifest: "{}", meta: &[], notices, slots: &[] }).unwrap();
     store.notify(&notice("chat", "heartbeat", "h1", 2)).unwrap();
     store.notify(&notice("chat", "digest", "d3", 3)).unwrap();
     assert_eq!(waiting(&*store, "chat"), ["d1", "h1", "d3"]);

@@ -31,7 +31,7 @@ pub struct Database {
 }
 
 /// Where a database is, for who comes by the socket.
-fn by_socket(server: &Server, name: &str) -> Address {
+pub fn by_socket(server: &Server, name: &str) -> Address {
     let folder = server.path().join("data").display().to_string().replace('/', "%2F");
     Address::new(&format!("postgres://keeper@{folder}:{}/{name}", server.port), None, None).unwrap()
 }
@@ -60,7 +60,7 @@ impl Database {
 }
 
 /// A server with a role that keeps stores.
-fn begun() -> Server {
+pub fn begun() -> Server {
     let server = Server::start();
     server.sql("postgres", &format!("CREATE ROLE keeper LOGIN PASSWORD '{PASSWORD}'"));
     server.sql("postgres", &format!("CREATE DATABASE {TEMPLATE} OWNER keeper"));
@@ -285,22 +285,6 @@ fn a_connection_that_is_cut_loses_nothing_and_doubles_nothing() {
     }
 }
 
-#[test]
-fn one_program_runs_on_a_database() {
-    let Some(home) = Database::new() else { return };
-    let held = Postgres::lock(&home.address()).unwrap();
-    assert!(held.is_some() && Postgres::lock(&home.address()).unwrap().is_none());
-    // Another database has another lock, and who reads needs none.
-    let other = Database::new().unwrap();
-    assert!(Postgres::lock(&other.address()).unwrap().is_some());
-    assert_eq!(home.open().runs(1).unwrap(), []);
-    drop(held);
-    let begun = std::time::Instant::now();
-    while Postgres::lock(&home.address()).unwrap().is_none() {
-        assert!(begun.elapsed().as_secs() < 10, "the lock stays");
-    }
-}
-
 /// While a pull is taken in, what was sent can be written down.
 #[test]
 fn the_outbox_waits_for_no_pull() {
@@ -380,14 +364,4 @@ fn the_program_says_the_same_wherever_its_store_is() {
     }
     let (verified, _) = counterfoil(&file, &["verify", "--config", config]);
     assert_eq!(verified.replace("counterfoil.db", "STORE"), two[10].replace(&place, "STORE"));
-    // A second one is refused while one runs.
-    let held = Postgres::lock(&home.address()).unwrap().unwrap();
-    let mut second = std::process::Command::new(env!("CARGO_BIN_EXE_counterfoil"));
-    let second = second.args(["reconcile", "--config", config]).current_dir(&server).output().unwrap();
-    let said = String::from_utf8(second.stderr).unwrap();
-    assert!(
-        !second.status.success() && said.contains("another counterfoil is running on this store"),
-        "{said}"
-    );
-    drop(held);
 }

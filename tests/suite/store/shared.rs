@@ -22,6 +22,7 @@ pub fn runs_and_facts_are_remembered(home: &dyn Home) {
         manifest: "{\"é\":1}",
         meta: &[("judged", "1"), ("empty", "")],
         notices: vec![],
+        slots: &[],
     };
     store.save_source(&state).unwrap();
     store.close_run(closing).unwrap();

@@ -228,6 +228,6 @@ pub fn tell(store: &mut dyn Store, run: u64, lives: Vec<Life>, events: Vec<NewEv
 
 /// Ends a run.
 pub fn close(store: &mut dyn Store, run: u64) {
-    let close = Close { run, at: at(60), manifest: "{}", meta: &[], notices: vec![] };
+    let close = Close { run, at: at(60), manifest: "{}", meta: &[], notices: vec![], slots: &[] };
     store.close_run(close).unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub enum Cut {
 /// A wire to a port of this machine.
 pub struct Wire {
     port: u16,
+    /// Whether it swallows all that is said, either way, and tells nobody.
+    dead: Arc<AtomicBool>,
     cut: Arc<Mutex<Option<Cut>>>,
 }
 
@@ -27,21 +30,29 @@ impl Wire {
         let port = listener.local_addr().unwrap().port();
         let cut = Arc::new(Mutex::new(None));
         let place = Arc::clone(&cut);
+        let dead = Arc::new(AtomicBool::new(false));
+        let swallows = Arc::clone(&dead);
         // It ends with the tests.
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
                 let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let place = Arc::clone(&place);
-                thread::spawn(move || said(from, to, &place));
-                thread::spawn(move || heard(server, client));
+                let (one, two) = (Arc::clone(&swallows), Arc::clone(&swallows));
+                thread::spawn(move || said(from, to, &place, &one));
+                thread::spawn(move || heard(server, client, &two));
             }
         });
-        Self { port, cut }
+        Self { port, cut, dead }
     }
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether it swallows everything from now on. What was said meanwhile is lost: such a connection is of no use any more.
+    pub fn swallow(&self, all: bool) {
+        self.dead.store(all, Ordering::Relaxed);
     }
 
     /// Cuts it the next time.
@@ -56,9 +67,18 @@ impl Wire {
 }
 
 /// What the client says.
-fn said(mut from: TcpStream, mut to: TcpStream, place: &Mutex<Option<Cut>>) {
+fn said(mut from: TcpStream, mut to: TcpStream, place: &Mutex<Option<Cut>>, dead: &AtomicBool) {
     let mut some = [0; 1 << 16];
+    let mut lost = false;
     while let Ok(n @ 1..) = from.read(&mut some) {
+        if dead.load(Ordering::Relaxed) {
+            lost = true;
+            continue;
+        }
+        // Something is missing in what was said.
+        if lost {
+            break;
+        }
         let met = {
             let mut cut = place.lock().unwrap();
             let (Some(Cut::At(words)) | Some(Cut::After(words))) = *cut else {
@@ -91,8 +111,18 @@ fn said(mut from: TcpStream, mut to: TcpStream, place: &Mutex<Option<Cut>>) {
 }
 
 /// What the server says.
-fn heard(mut from: TcpStream, mut to: TcpStream) {
-    let _ = std::io::copy(&mut from, &mut to);
+fn heard(mut from: TcpStream, mut to: TcpStream, dead: &AtomicBool) {
+    let mut some = [0; 1 << 16];
+    let mut lost = false;
+    while let Ok(n @ 1..) = from.read(&mut some) {
+        if dead.load(Ordering::Relaxed) {
+            lost = true;
+            continue;
+        }
+        if lost || to.write_all(&some[..n]).is_err() {
+            break;
+        }
+    }
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
 }
