@@ -15,6 +15,8 @@ use crate::store::{LEASE, Member, Place, Server, StoreError};
 
 /// How often a member shows that it is there.
 const BEAT: Span = Span::from_secs(1);
+/// After what time, by the clock of this machine, a lead that was not renewed is over whatever the database's clock says.
+const STALE: Span = Span::from_secs(8);
 /// How long a command waits to be let on a store on which a daemon runs.
 const ADMISSION: Span = Span::from_secs(60);
 
@@ -186,7 +188,14 @@ impl Lead {
             woken: Condvar::new(),
         });
         let server = member.server().clone();
-        let mut keeper = Keeper { member, term: None, acted: None, shared: Arc::clone(&shared), tell };
+        let mut keeper = Keeper {
+            member,
+            term: None,
+            end: (0, Tick::now()),
+            acted: None,
+            shared: Arc::clone(&shared),
+            tell,
+        };
         keeper.beat()?;
         let failed = |e: std::io::Error| StoreError::Other(format!("no thread to keep the lead with: {e}"));
         let keep = move || keeper.keep();
@@ -222,6 +231,8 @@ struct Keeper {
     member: Member,
     /// The term in which it leads.
     term: Option<u64>,
+    /// The end of the lead that was last seen, and since when it is that.
+    end: (i64, Tick),
     /// How often people had acted when it last looked.
     acted: Option<u64>,
     shared: Arc<Shared>,
@@ -265,7 +276,11 @@ impl Keeper {
         if self.shared.asks.load(Ordering::Relaxed) && self.term.is_none() {
             self.member.ask()?;
         }
-        let beat = self.member.beat(self.term, true)?;
+        let stale = (self.end.1.elapsed() > STALE).then_some(self.end.0);
+        let beat = self.member.beat(self.term, true, stale)?;
+        if self.end.0 != beat.until {
+            self.end = (beat.until, Tick::now());
+        }
         *lock(&self.shared.leader) = beat.leader;
         if beat.leads && beat.is_led {
             *lock(&self.shared.heard) = began;

@@ -306,7 +306,8 @@ impl Daemon {
             self.uncounted = true;
         }
         self.refresh(now(), self.uncounted);
-        LOOK.min(self.longest())
+        // While the store cannot be asked, nobody need be told so every second; that this one leads wakes it.
+        if self.uncounted { self.longest() } else { LOOK.min(self.longest()) }
     }
 
     /// How long to wait where nothing is due.

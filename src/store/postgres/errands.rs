@@ -14,7 +14,7 @@ const STALE_MS: i64 = 10 * 60 * 1000;
 
 /// Whether nobody does it: nobody took it, or whoever did has not shown for ten seconds.
 const FREE: &str = "(state = 0 OR (state = 1 AND NOT EXISTS
-    (SELECT 1 FROM member m WHERE m.id = claimed_by AND m.seen > counterfoil_now() - 10000)))";
+    (SELECT 1 FROM member m WHERE m.id = claimed_by AND abs(m.seen - counterfoil_now()) < 10000)))";
 
 /// How far an errand is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -49,6 +49,8 @@ pub struct Beat {
     pub asked: bool,
     /// How often people did something that the leader should look at.
     pub acted: u64,
+    /// Until when the lead holds, by the clock of the database in milliseconds: another number each time it is renewed.
+    pub until: i64,
     /// Who leads, or led last.
     pub leader: String,
 }
@@ -75,20 +77,24 @@ impl Member {
     }
 
     /// Shows that it is there; renews the lead in this term, or, where that is `None` and it is a candidate, takes it if nobody
-    /// has it.
+    /// has it. `stale` is an end of the lead that was not put off for so long that nobody can be leading, whatever the clock
+    /// of the database says: it may have been set back.
     ///
     /// # Errors
     /// When the server cannot be reached or does not answer in time.
-    pub fn beat(&mut self, term: Option<u64>, candidate: bool) -> Result<Beat> {
-        let (id, name, lease) = (&self.id, &self.name, LEASE.as_millis());
+    pub fn beat(&mut self, term: Option<u64>, candidate: bool, stale: Option<i64>) -> Result<Beat> {
+        let (id, name, lease, room) = (&self.id, &self.name, LEASE.as_millis(), ROOM.as_millis());
         let version = env!("CARGO_PKG_VERSION");
         let lead = match term {
             Some(epoch) => format!(
                 "UPDATE lease SET until = counterfoil_now() + {lease} WHERE epoch = {epoch} AND holder = '{id}'"
             ),
             None if candidate => format!(
-                "UPDATE lease SET epoch = epoch + 1, previous = holder, holder = '{id}', until = counterfoil_now() + {lease}
-                WHERE until < counterfoil_now() AND (asked_until < counterfoil_now() OR asked_by = '{id}')"
+                "UPDATE lease SET epoch = epoch + 1, previous = holder, holder = '{id}', until = counterfoil_now() + {lease},
+                    asked_until = CASE WHEN asked_by = '{id}' THEN 0 ELSE asked_until END
+                WHERE (until < counterfoil_now() OR until = {}) AND
+                    (asked_until < counterfoil_now() OR asked_by = '{id}' OR asked_until > counterfoil_now() + {room})",
+                stale.unwrap_or(-1)
             ),
             None => String::new(),
         };
@@ -96,19 +102,21 @@ impl Member {
             "INSERT INTO member (id, name, version, seen) VALUES ('{id}', '{name}', '{version}', counterfoil_now())
                 ON CONFLICT (id) DO UPDATE SET seen = excluded.seen;
             {lead};
-            SELECT concat_ws(' ', epoch, (holder = '{id}')::int, (until > counterfoil_now())::int,
+            SELECT concat_ws(' ', until, epoch, (holder = '{id}')::int, (until > counterfoil_now())::int,
                 (asked_until > counterfoil_now() AND asked_by <> '{id}')::int, acted, previous,
                 coalesce((SELECT m.name FROM member m WHERE m.id = holder), ''))
             FROM lease"
         ))?;
         let broken = || StoreError::Broken(format!("{}: who leads cannot be read", self.server));
         let said = said.ok_or_else(broken)?;
-        let mut parts = said.splitn(7, ' ');
+        let mut parts = said.splitn(8, ' ');
+        let until = parts.next().and_then(|text| text.parse::<i64>().ok()).ok_or_else(broken)?;
         let mut next = || parts.next().ok_or_else(broken);
         let mut number = || next()?.parse::<u64>().map_err(|_| broken());
         let (epoch, own, is_led, asked, acted) = (number()?, number()?, number()?, number()?, number()?);
         let (previous, leader) = (next()?.to_owned(), next()?.to_owned());
-        let beat = Beat { epoch, leads: own == 1, is_led: is_led == 1, asked: asked == 1, acted, leader };
+        let beat =
+            Beat { epoch, leads: own == 1, is_led: is_led == 1, asked: asked == 1, acted, until, leader };
         if beat.leads && term.is_none() && !previous.is_empty() {
             self.cut_off(&previous);
         }

@@ -143,7 +143,7 @@ pub(super) fn claim(
 fn taken_by_another(row: &str, member: &str) -> String {
     format!(
         "SELECT 1 FROM outbox c JOIN member m ON m.id = c.claimed_by
-        WHERE c.row = {row} AND m.id <> '{member}' AND m.seen > counterfoil_now() - {AWAY_MS}"
+        WHERE c.row = {row} AND m.id <> '{member}' AND abs(m.seen - counterfoil_now()) < {AWAY_MS}"
     )
 }
 

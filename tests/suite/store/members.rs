@@ -17,7 +17,7 @@ fn open(member: &Member, term: u64) -> Postgres {
 fn led(member: &mut Member) -> u64 {
     let began = Tick::now();
     loop {
-        let beat = member.beat(None, true).unwrap();
+        let beat = member.beat(None, true, None).unwrap();
         if beat.leads {
             return beat.epoch;
         }
@@ -32,14 +32,16 @@ fn one_leads_and_who_led_before_can_change_nothing() {
     let address = home.address();
     let [mut one, mut two] = ["one", "two"].map(|name| Member::new(&address, name).unwrap());
     let first = led(&mut one);
-    let beat = two.beat(None, true).unwrap();
+    let beat = two.beat(None, true, None).unwrap();
     assert!(!beat.leads && beat.is_led && beat.leader == "one", "{beat:?}");
     let mut store = open(&one, first);
     store.set_meta("a", "1").unwrap();
     // It keeps the lead for as long as it shows, and two others do not make it one.
     for _ in 0..4 {
         std::thread::sleep(Span::from_secs(1));
-        assert!(one.beat(Some(first), true).unwrap().leads && !two.beat(None, true).unwrap().leads);
+        assert!(
+            one.beat(Some(first), true, None).unwrap().leads && !two.beat(None, true, None).unwrap().leads
+        );
     }
     // A change that began before the other took over, and ends after it.
     let run = store.open_run(at(0)).unwrap();
@@ -57,14 +59,19 @@ fn one_leads_and_who_led_before_can_change_nothing() {
     assert_eq!(other.meta("a").unwrap().as_deref(), Some("1"));
     assert_eq!(super::toy::records(&other, None), []);
     other.set_meta("a", "3").unwrap();
-    let beat = one.beat(Some(first), true).unwrap();
+    let beat = one.beat(Some(first), true, None).unwrap();
     assert!(!beat.leads && beat.epoch == second, "{beat:?}");
     // Who asks is let lead, and who gives it back need not be waited for.
     one.ask().unwrap();
-    assert!(two.beat(Some(second), true).unwrap().asked);
+    assert!(two.beat(Some(second), true, None).unwrap().asked);
     two.step_down(second).unwrap();
-    assert!(!two.beat(None, true).unwrap().leads, "room is left for whoever asked");
-    assert!(one.beat(None, true).unwrap().leads);
+    assert!(!two.beat(None, true, None).unwrap().leads, "room is left for whoever asked");
+    assert!(one.beat(None, true, None).unwrap().leads);
+    // A clock that was set back keeps nobody from leading for long.
+    let beat = two.beat(None, true, None).unwrap();
+    assert!(!beat.leads && beat.is_led);
+    assert!(!two.beat(None, true, Some(beat.until - 1)).unwrap().leads, "it was renewed since");
+    assert!(two.beat(None, true, Some(beat.until)).unwrap().leads, "it was not");
     one.leave().unwrap();
     two.leave().unwrap();
 }
@@ -74,8 +81,8 @@ fn what_one_sends_no_other_does_and_what_comes_after_it_waits() {
     let Some(home) = Database::new() else { return };
     let address = home.address();
     let [mut one, mut two] = ["one", "two"].map(|name| Member::new(&address, name).unwrap());
-    one.beat(None, false).unwrap();
-    two.beat(None, false).unwrap();
+    one.beat(None, false, None).unwrap();
+    two.beat(None, false, None).unwrap();
     let [mut first, second] = [&one, &two].map(|member| Postgres::open(member.server()).unwrap());
     let sinks: &[(&str, Option<&str>)] = &[("siem", None), ("chat", Some("g"))];
     let events = (0..6).map(|n| event(&format!("e{n}"), &format!("f{}", n % 3), n, sinks)).collect();
@@ -123,8 +130,8 @@ fn a_pull_is_done_by_one_and_comes_back_whole() {
     let Some(home) = Database::new() else { return };
     let address = home.address();
     let [mut one, mut two] = ["one", "two"].map(|name| Member::new(&address, name).unwrap());
-    one.beat(None, false).unwrap();
-    two.beat(None, false).unwrap();
+    one.beat(None, false, None).unwrap();
+    two.beat(None, false, None).unwrap();
     let [first, second] = [&one, &two].map(|member| Postgres::open(member.server()).unwrap());
     for source in ["a", "b", "a"] {
         first.want(source).unwrap();
