@@ -111,20 +111,27 @@ fn rechecks_of(tx: &dyn Db, batch: &Batch) -> Result<()> {
 }
 
 fn tally(tx: &dyn Db, system: &str, standing: i64, by: i64) -> Result<()> {
-    let sql = "INSERT INTO standing_count (system, standing, count) VALUES (?1, ?2, ?3)
-        ON CONFLICT (system, standing) DO UPDATE SET count = standing_count.count + excluded.count";
+    let sql = tx.dialect().pick(
+        "INSERT INTO standing_count (system, standing, count) VALUES (?1, ?2, ?3)
+        ON CONFLICT (system, standing) DO UPDATE SET count = standing_count.count + excluded.count",
+        "INSERT INTO standing_count (system, standing, count) VALUES (?1, ?2, ?3)
+        ON CONFLICT (md5(system), standing) DO UPDATE SET count = standing_count.count + excluded.count",
+    );
     tx.run(sql, params![system, standing, by])?;
     Ok(())
 }
 
 fn put(tx: &dyn Db, v: &KeptVerdict) -> Result<()> {
     // A grant whose subject changed may still stand under its old name, when that is judged later in the run.
-    tx.run(
+    let sql = tx.dialect().pick(
         "INSERT INTO standing_count (system, standing, count)
-         SELECT system, standing, -1 FROM verdict WHERE grant_key = ?1
-         ON CONFLICT (system, standing) DO UPDATE SET count = standing_count.count + excluded.count",
-        params![v.grant],
-    )?;
+        SELECT system, standing, -1 FROM verdict WHERE grant_key = ?1
+        ON CONFLICT (system, standing) DO UPDATE SET count = standing_count.count + excluded.count",
+        "INSERT INTO standing_count (system, standing, count)
+        SELECT system, standing, -1 FROM verdict WHERE grant_key = ?1
+        ON CONFLICT (md5(system), standing) DO UPDATE SET count = standing_count.count + excluded.count",
+    );
+    tx.run(sql, params![v.grant])?;
     tx.run("DELETE FROM verdict WHERE grant_key = ?1", params![v.grant])?;
     let standing = place(&Standing::ALL, &v.standing);
     let sql =

@@ -63,8 +63,12 @@ impl Systems {
 
     /// Writes what changed, and forgets the rest.
     pub(super) fn write(&mut self, tx: &dyn Db) -> Result<()> {
-        let put = "INSERT INTO system_held (system, source, count) VALUES (?1, ?2, ?3)
-            ON CONFLICT (system, source) DO UPDATE SET count = excluded.count";
+        let put = tx.dialect().pick(
+            "INSERT INTO system_held (system, source, count) VALUES (?1, ?2, ?3)
+            ON CONFLICT (system, source) DO UPDATE SET count = excluded.count",
+            "INSERT INTO system_held (system, source, count) VALUES (?1, ?2, ?3)
+            ON CONFLICT (md5(system), source) DO UPDATE SET count = excluded.count",
+        );
         let gone = "DELETE FROM system_held WHERE system = ?1 AND source = ?2";
         for (system, known) in std::mem::take(&mut self.met) {
             match known.count {

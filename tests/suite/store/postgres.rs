@@ -285,6 +285,28 @@ fn a_connection_that_is_cut_loses_nothing_and_doubles_nothing() {
     }
 }
 
+/// An index of PostgreSQL holds no more than some 2,700 bytes of a name.
+#[test]
+fn a_name_may_be_as_long_as_a_line() {
+    let Some(home) = Database::new() else { return };
+    let mut store = home.open();
+    // Nothing that could be packed.
+    let mut dice = Dice::new(3);
+    let name: String = (0..20_000).map(|_| char::from(b'a' + dice.below(26) as u8)).collect();
+    pull(&mut *store, "a", &[Toy::grant("g", 0, 1, &name)]);
+    assert_eq!(store.systems_held().unwrap(), std::slice::from_ref(&name));
+    let run = store.open_run(at(1)).unwrap();
+    for standing in
+        [counterfoil::model::finding::Standing::Approved, counterfoil::model::finding::Standing::Unapproved]
+    {
+        let verdict = super::toy::verdict(1, 1, &name, standing);
+        store.commit(Batch { run, homes: vec![1], verdicts: vec![verdict], ..Batch::default() }).unwrap();
+        assert_eq!(store.standings().unwrap(), [(name.clone(), standing, 1)]);
+    }
+    pull(&mut *store, "a", &[]);
+    assert_eq!(store.systems_held().unwrap(), [] as [&str; 0]);
+}
+
 /// While a pull is taken in, what was sent can be written down.
 #[test]
 fn the_outbox_waits_for_no_pull() {
