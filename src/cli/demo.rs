@@ -45,6 +45,8 @@ impl Demo {
             config: Some(folder.path().join("counterfoil.toml")),
             partition: false,
             summary: None,
+            tagged: false,
+            shared: None,
             how: self.how,
             skip_bad_records: false,
             rejects: folder.path().join("rejects.jsonl"),

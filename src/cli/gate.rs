@@ -64,6 +64,22 @@ pub(super) fn judge_of(config: &Config, controls: &Controls, now: Instant) -> Re
     })
 }
 
+/// Refuses what was cut for another judge than this one.
+pub(super) fn same_judge(file: &str, theirs: &Judge, ours: &Judge) -> Result<(), Stop> {
+    for (what, found, expected) in [
+        ("program", &theirs.program, &ours.program),
+        ("settings", &theirs.settings, &ours.settings),
+        ("now", &theirs.now.to_string(), &ours.now.to_string()),
+    ] {
+        if found != expected {
+            return Err(fault(format!(
+                "{file}: line 1: was cut for {what} `{found}`, and this is `{expected}`"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Leaves the line in a file, or on standard error.
 pub(super) fn leave(seen: &Seen, file: Option<&Path>) -> Result<(), Stop> {
     let line = serde_json::to_string(seen)?;

@@ -1,8 +1,10 @@
 //! `reconcile --partition`: one partition in, what is at home in it out, each line behind its place among all.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
+
+use hashbrown::HashSet;
 
 use super::batches::write_in_order;
 use super::gate::{self, By, Seen, Told};
@@ -12,8 +14,8 @@ use crate::config::Config;
 use crate::controls::Controls;
 use crate::intake::partition::{BATCH, Partition};
 use crate::intake::rows::Sum;
-use crate::judge::{Judgement, Teller, World, judge};
-use crate::model::finding::{Finding, Severity};
+use crate::judge::{Home, Judgement, Said, Teller, World, judge};
+use crate::model::finding::{Finding, Severity, Verdict};
 use crate::report::{Format, Lines, order_of_finding, order_of_verdict, write_compact};
 
 /// How many findings one thread renders at a time.
@@ -26,33 +28,39 @@ struct Telling {
     worst: Option<Severity>,
 }
 
-/// Judges the partition on standard input, and leaves a line that counts it.
-pub(super) fn run(config: &Config, how: &How, summary: Option<&Path>) -> Outcome {
+/// Judges the partition on standard input, and leaves a line that counts it. With `tagged` all that is told goes to
+/// standard output, sorted by home.
+pub(super) fn run(
+    config: &Config,
+    how: &How,
+    shared: Option<&Path>,
+    summary: Option<&Path>,
+    tagged: bool,
+) -> Outcome {
     let format = match how.format.map(|_| how.format()) {
         None | Some(Format::Jsonl) => Format::Jsonl,
-        Some(Format::Compact) => Format::Compact,
+        Some(Format::Compact) if !tagged => Format::Compact,
         Some(other) => {
+            let expected = if tagged { "jsonl" } else { "jsonl or compact" };
             return Err(fault(format!(
-                "--partition prints lines that are put in order later: found --format {other}, expected jsonl or compact"
+                "--partition prints lines that are put in order later: found --format {other}, expected {expected}"
             )));
         }
     };
     let controls = super::checks::controls(config.controls.as_deref())?;
     let settings = config.settings();
-    let mut partition = Partition::open(io::stdin().lock(), BATCH)?;
+    let rows = io::stdin().lock();
+    let mut partition = match shared {
+        None => Partition::open(rows, BATCH)?,
+        Some(path) => {
+            let shown = path.display().to_string();
+            let shared = File::open(path).map_err(|e| fault(format!("{shown}: cannot be read: {e}")))?;
+            Partition::open_with(&shown, BufReader::with_capacity(1 << 18, shared), rows, BATCH)?
+        }
+    };
     let theirs = partition.judge().clone();
     let ours = gate::judge_of(config, &controls, how.now.unwrap_or(theirs.now))?;
-    for (what, found, expected) in [
-        ("program", &theirs.program, &ours.program),
-        ("settings", &theirs.settings, &ours.settings),
-        ("now", &theirs.now.to_string(), &ours.now.to_string()),
-    ] {
-        if found != expected {
-            return Err(fault(format!(
-                "the partition: line 1: was cut for {what} `{found}`, and this is `{expected}`"
-            )));
-        }
-    }
+    gate::same_judge(partition.header_in(), &theirs, &ours)?;
     let mut verdicts = match &how.verdicts {
         None => None,
         Some(path) => {
@@ -70,6 +78,11 @@ pub(super) fn run(config: &Config, how: &How, summary: Option<&Path>) -> Outcome
             write_verdicts(&judgement, out).map_err(writing(shown))?;
         }
         telling.told.verdicts += judgement.outcomes().iter().sum::<u64>();
+        telling.told.findings += judgement.len() as u64;
+        if tagged {
+            telling.write_by_home(&judgement, &batch.homes, &controls, how.threads())?;
+            continue;
+        }
         match format {
             Format::Compact => {
                 let begin = || (judgement.outliner(), ());
@@ -93,7 +106,11 @@ pub(super) fn run(config: &Config, how: &How, summary: Option<&Path>) -> Outcome
         tally: partition.tally().clone(),
         told: Some(telling.told),
     };
-    gate::leave(&seen, summary)?;
+    if tagged {
+        super::say(format_args!("~\t9\t\t{}", serde_json::to_string(&seen)?))?;
+    } else {
+        gate::leave(&seen, summary)?;
+    }
     let failing = how.fail_on.is_some_and(|limit| telling.worst >= Some(Severity::from(limit)));
     Ok(if failing { Done::Failing } else { Done::Well })
 }
@@ -102,13 +119,35 @@ fn write_verdicts(judgement: &Judgement<'_>, out: &mut impl Write) -> io::Result
     let mut line = vec![];
     for verdict in judgement.verdicts() {
         line.clear();
-        order_of_verdict(&verdict, &mut line);
-        line.push(b'\t');
-        serde_json::to_writer(&mut line, &verdict)?;
-        line.push(b'\n');
+        write_verdict(&verdict, &mut line)?;
         out.write_all(&line)?;
     }
     Ok(())
+}
+
+/// A line: a verdict behind its place.
+fn write_verdict(verdict: &Verdict<'_>, line: &mut Vec<u8>) -> io::Result<()> {
+    order_of_verdict(verdict, line);
+    line.push(b'\t');
+    serde_json::to_writer(&mut *line, verdict)?;
+    line.push(b'\n');
+    Ok(())
+}
+
+/// Counts what one thread told.
+#[derive(Default)]
+struct Heard {
+    worst: Option<Severity>,
+    sum: Sum,
+}
+
+impl Heard {
+    fn hear(&mut self, finding: &Finding<'_>) {
+        if finding.exception.is_none() {
+            self.worst = self.worst.max(Some(finding.severity));
+        }
+        self.sum.add(finding.id.as_bytes());
+    }
 }
 
 impl Telling {
@@ -120,28 +159,63 @@ impl Telling {
         begin: impl Fn() -> (Teller<'a>, L) + Sync,
         line: impl Fn(&mut L, &Finding<'a>, &mut Vec<u8>) + Sync,
     ) -> Result<(), Stop> {
-        let begin = || (begin(), None, Sum::default());
-        let render = |((teller, lines), worst, sum): &mut ((Teller<'a>, L), Option<Severity>, Sum),
-                      batch: usize,
-                      out: &mut Vec<u8>| {
-            teller.tell_all(batch * EACH..(batch + 1) * EACH, |finding| {
-                if finding.exception.is_none() {
-                    *worst = (*worst).max(Some(finding.severity));
-                }
-                sum.add(finding.id.as_bytes());
-                order_of_finding(finding, out);
-                out.push(b'\t');
-                line(lines, finding, out);
-            });
-            Ok(())
-        };
+        let begin = || (begin(), Heard::default());
+        let render =
+            |((teller, lines), heard): &mut ((Teller<'a>, L), Heard), batch: usize, out: &mut Vec<u8>| {
+                teller.tell_all(batch * EACH..(batch + 1) * EACH, |finding| {
+                    heard.hear(finding);
+                    order_of_finding(finding, out);
+                    out.push(b'\t');
+                    line(lines, finding, out);
+                });
+                Ok(())
+            };
         let workers = write_in_order(io::stdout(), all.div_ceil(EACH), threads, begin, render, |_| {})
             .map_err(writing(STDOUT))?;
-        self.told.findings += all as u64;
-        for (_, worst, sum) in workers {
-            self.worst = self.worst.max(worst);
-            self.told.findings_sum.merge(sum);
-        }
+        workers.into_iter().for_each(|(_, heard)| self.take(heard));
         Ok(())
+    }
+
+    /// Writes all that a judgement says, home by home.
+    fn write_by_home<'a>(
+        &mut self,
+        judgement: &'a Judgement<'a>,
+        homes: &HashSet<Home>,
+        controls: &'a Controls,
+        threads: usize,
+    ) -> Result<(), Stop> {
+        let all = judgement.by_home(homes);
+        let begin = || (judgement.teller(controls), Lines::default(), Heard::default());
+        let render =
+            |(teller, lines, heard): &mut (Teller<'a>, Lines<'a>, Heard), batch: usize, out: &mut Vec<u8>| {
+                for (home, said) in all.chunks(EACH).nth(batch).unwrap_or_default() {
+                    match said {
+                        Said::Here => writeln!(out, "{home}\t1\t\t{{}}")?,
+                        Said::Verdict(at) => {
+                            let Some(verdict) = judgement.verdict_at(*at) else { continue };
+                            write!(out, "{home}\t2\t")?;
+                            write_verdict(&verdict, out)?;
+                        }
+                        Said::Finding(at) => {
+                            let Some(finding) = teller.tell(*at) else { continue };
+                            heard.hear(finding);
+                            write!(out, "{home}\t3\t")?;
+                            order_of_finding(finding, out);
+                            out.push(b'\t');
+                            lines.write(finding, out);
+                        }
+                    }
+                }
+                Ok(())
+            };
+        let count = all.len().div_ceil(EACH);
+        let workers = write_in_order(io::stdout(), count, threads, begin, render, |_| {});
+        workers.map_err(writing(STDOUT))?.into_iter().for_each(|(.., heard)| self.take(heard));
+        Ok(())
+    }
+
+    fn take(&mut self, heard: Heard) {
+        self.worst = self.worst.max(heard.worst);
+        self.told.findings_sum.merge(heard.sum);
     }
 }

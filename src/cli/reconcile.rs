@@ -39,6 +39,14 @@ pub(super) struct Reconcile {
     /// Where to count what a partition held and what was found; standard error when absent.
     #[arg(long, value_name = "FILE", requires = "partition")]
     pub(super) summary: Option<PathBuf>,
+    /// Print one sorted stream for a tool that has one: homes, verdicts and findings, each behind its home, its kind and its
+    /// place, and in the end what `--summary` writes.
+    #[arg(long, requires = "partition", conflicts_with_all = ["summary", "verdicts"])]
+    pub(super) tagged: bool,
+    /// Where the rows stand that every partition needs, for partitions that do not hold them: what `counterfoil shard --plan`
+    /// wrote.
+    #[arg(long, value_name = "PLAN", requires = "partition")]
+    pub(super) shared: Option<PathBuf>,
     #[command(flatten)]
     pub(super) how: How,
     /// Pass over lines that are no records, and count their source as incomplete.
@@ -134,7 +142,8 @@ impl Reconcile {
     pub(super) fn run_and_suggest(self, hints: Vec<(String, String)>) -> Outcome {
         let config = self.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
         if self.partition {
-            return super::partition::run(&config, &self.how, self.summary.as_deref());
+            let (shared, summary) = (self.shared.as_deref(), self.summary.as_deref());
+            return super::partition::run(&config, &self.how, shared, summary, self.tagged);
         }
         if self.records.is_empty() && remembers(&config) {
             return super::remember::reconcile(&config, self.config.as_deref(), &self.how);

@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Read};
 use hashbrown::HashSet;
 use serde::Deserialize;
 
-use super::rows::{FRAME, For, Header, Judge, Kind, Row, Sum, Tally};
+use super::rows::{Count, FRAME, For, Header, Judge, Kind, Row, Tally};
 use crate::judge::{Builder, Estate, Home, Locator, TieError};
 use crate::model::{BadRecord, MAX_LINE, parse_line};
 
@@ -21,13 +21,23 @@ pub const BATCH: usize = 64 << 20;
 /// How much longer a batch is at least than what has to be read again for each.
 const SHARE: usize = 4;
 
+/// What standard input is called.
+const PARTITION: &str = "the partition";
+
 /// Why a partition cannot be judged.
 #[derive(Debug)]
 pub enum PartitionError {
-    /// It could not be read.
-    Io(io::Error),
+    /// It, or the file of what every partition needs, could not be read.
+    Io {
+        /// Which.
+        file: String,
+        /// What went wrong.
+        error: io::Error,
+    },
     /// A line is not what it should be.
     Line {
+        /// Where.
+        file: String,
         /// The line, counted from 1.
         line: u64,
         /// What is wrong with it.
@@ -35,13 +45,20 @@ pub enum PartitionError {
     },
     /// A row holds no record.
     Bad {
+        /// Where.
+        file: String,
         /// The line, counted from 1.
         line: u64,
         /// What is wrong with the record.
         error: BadRecord,
     },
     /// Something is missing as a whole.
-    Missing(String),
+    Missing {
+        /// Where.
+        file: String,
+        /// What.
+        what: String,
+    },
     /// Two records of one key could not be compared.
     Tie(TieError),
 }
@@ -49,10 +66,10 @@ pub enum PartitionError {
 impl fmt::Display for PartitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(e) => write!(f, "the partition cannot be read: {e}"),
-            Self::Line { line, what } => write!(f, "the partition: line {line}: {what}"),
-            Self::Bad { line, error } => write!(f, "the partition: line {line}: {error}"),
-            Self::Missing(what) => write!(f, "the partition: {what}"),
+            Self::Io { file, error } => write!(f, "{file}: cannot be read: {error}"),
+            Self::Line { file, line, what } => write!(f, "{file}: line {line}: {what}"),
+            Self::Bad { file, line, error } => write!(f, "{file}: line {line}: {error}"),
+            Self::Missing { file, what } => write!(f, "{file}: {what}"),
             Self::Tie(e) => write!(f, "{e}"),
         }
     }
@@ -85,22 +102,138 @@ impl Text {
     }
 }
 
-/// A partition that is read.
+/// Reads rows, one after another.
 #[derive(Debug)]
-pub struct Partition<R> {
+struct Rows<R> {
     from: R,
-    /// How many bytes of rows are judged at once.
-    batch: usize,
-    judge: Judge,
-    shared: Text,
-    held: Vec<String>,
-    /// The first row of the next batch.
-    next: Text,
+    /// What it is called.
+    file: String,
     /// How many lines were read.
     read: u64,
     last: Option<(For, Kind, u64)>,
+}
+
+impl<R: BufRead> Rows<R> {
+    fn new(file: &str, from: R) -> Self {
+        Self { from, file: file.to_owned(), read: 0, last: None }
+    }
+
+    /// What is wrong with the line that was read last.
+    fn fault(&self, what: impl Into<String>) -> PartitionError {
+        PartitionError::Line { file: self.file.clone(), line: self.read, what: what.into() }
+    }
+
+    fn missing(&self, what: impl Into<String>) -> PartitionError {
+        PartitionError::Missing { file: self.file.clone(), what: what.into() }
+    }
+
+    /// Puts the next line behind others, with its end; `false` when there is none.
+    fn line(&mut self, to: &mut Vec<u8>) -> Result<bool, PartitionError> {
+        let start = to.len();
+        let room = (MAX_LINE + FRAME + 1) as u64;
+        let read = self.from.by_ref().take(room).read_until(b'\n', to);
+        read.map_err(|error| PartitionError::Io { file: self.file.clone(), error })?;
+        if to.len() == start {
+            return Ok(false);
+        }
+        self.read += 1;
+        if to.last() != Some(&b'\n') {
+            if (to.len() - start) as u64 == room {
+                return Err(self.fault(format!("a line of more than {} bytes", room - 1)));
+            }
+            to.push(b'\n');
+        }
+        Ok(true)
+    }
+
+    /// Takes the line that was read last apart, and sees to it that it stands behind the one before it.
+    fn row<'a>(&mut self, line: &'a [u8]) -> Result<Row<'a>, PartitionError> {
+        let row = Row::of(line.strip_suffix(b"\n").unwrap_or(line))
+            .map_err(|e| self.fault(format!("expected {e}")))?;
+        let place = Some(row.place());
+        if place <= self.last {
+            return Err(self.fault(if place == self.last {
+                "stands there twice"
+            } else {
+                "is out of order: rows must be sorted by their bytes (LC_ALL=C sort)"
+            }));
+        }
+        self.last = place;
+        Ok(row)
+    }
+}
+
+/// What every partition needs.
+#[derive(Debug)]
+struct Shared {
+    judge: Judge,
+    text: Text,
+    held: Vec<String>,
+    /// Where it was read from.
+    file: String,
+}
+
+impl Shared {
+    /// Reads it; behind it comes the first row of a home, if there is one.
+    fn read<R: BufRead>(rows: &mut Rows<R>, alone: bool) -> Result<(Self, Text), PartitionError> {
+        let mut line = vec![];
+        if !rows.line(&mut line)? {
+            return Err(rows.missing("is empty: it has no header"));
+        }
+        let row = rows.row(&line)?;
+        if row.kind != Kind::Header {
+            return Err(rows.fault("expected the header; is it sorted with LC_ALL=C?"));
+        }
+        let header = Header::of(row.json).map_err(|e| rows.fault(e))?;
+        let (mut text, mut next) = (Text { bytes: vec![], first: 2 }, Text::default());
+        let (mut held, mut count) = (vec![], Count::default());
+        loop {
+            let start = text.bytes.len();
+            if !rows.line(&mut text.bytes)? {
+                break;
+            }
+            let line = text.bytes.get(start..).unwrap_or(&[]);
+            // What else stands there is not for us.
+            if alone && !line.starts_with(b"*") {
+                text.bytes.truncate(start);
+                continue;
+            }
+            let row = rows.row(line)?;
+            match (row.to, row.kind) {
+                (For::Every, Kind::Held) => {
+                    let on: HeldOn =
+                        serde_json::from_slice(row.json).map_err(|e| rows.fault(e.to_string()))?;
+                    held.push(on.system);
+                }
+                (For::Every, Kind::Shared) => {}
+                (For::Every, _) => return Err(rows.fault("a second header")),
+                (For::One(_), _) => {
+                    next = Text { bytes: text.bytes.split_off(start), first: rows.read };
+                    break;
+                }
+            }
+            count.add(line.strip_suffix(b"\n").unwrap_or(line));
+        }
+        if count != (Count { rows: header.shared, sum: header.shared_sum }) {
+            return Err(rows.missing(format!(
+                "has {} of the rows that every partition needs, with the sum {}; expected {} with the sum {}",
+                count.rows, count.sum, header.shared, header.shared_sum
+            )));
+        }
+        Ok((Self { judge: header.judge, text, held, file: rows.file.clone() }, next))
+    }
+}
+
+/// A partition that is read.
+#[derive(Debug)]
+pub struct Partition<R> {
+    rows: Rows<R>,
+    /// How many bytes of rows are judged at once.
+    batch: usize,
+    shared: Shared,
+    /// The first row of the next batch.
+    next: Text,
     tally: Tally,
-    over: bool,
 }
 
 /// Homes that are whole, with all that decides about them.
@@ -123,92 +256,41 @@ impl<R: BufRead> Partition<R> {
     /// # Errors
     /// When that is not whole, or not in order.
     pub fn open(from: R, batch: usize) -> Result<Self, PartitionError> {
-        let judge = Judge {
-            format: String::new(),
-            program: String::new(),
-            settings: String::new(),
-            now: crate::model::Instant::MIN,
-        };
-        let mut p = Self {
-            from,
-            batch,
-            judge,
-            shared: Text { bytes: vec![], first: 2 },
-            held: vec![],
-            next: Text::default(),
-            read: 0,
-            last: None,
-            tally: Tally::default(),
-            over: false,
-        };
-        let fault = |line, what: &str| PartitionError::Line { line, what: what.to_owned() };
-        let mut line = vec![];
-        if !p.line(&mut line)? {
-            return Err(PartitionError::Missing("is empty: it has no header".to_owned()));
+        let mut rows = Rows::new(PARTITION, from);
+        let (shared, next) = Shared::read(&mut rows, false)?;
+        Ok(Self { rows, batch, shared, next, tally: Tally::default() })
+    }
+
+    /// As [`Self::open`], where what every partition needs stands at the start of a file, and the partition holds rows of
+    /// homes only; it may have none.
+    ///
+    /// # Errors
+    /// As there, and when the first row cannot be read.
+    pub fn open_with(
+        file: &str,
+        shared: impl BufRead,
+        from: R,
+        batch: usize,
+    ) -> Result<Self, PartitionError> {
+        let (shared, _) = Shared::read(&mut Rows::new(file, shared), true)?;
+        let mut rows = Rows::new(PARTITION, from);
+        let mut next = Text { bytes: vec![], first: 1 };
+        if rows.line(&mut next.bytes)? && rows.row(&next.bytes)?.to == For::Every {
+            return Err(rows.fault(format!("a row that every partition needs: those are read from {file}")));
         }
-        let row = Row::of(line.strip_suffix(b"\n").unwrap_or(&line))
-            .map_err(|e| fault(1, &format!("expected {e}")))?;
-        if row.kind != Kind::Header {
-            return Err(fault(1, "expected the header; is it sorted with LC_ALL=C?"));
-        }
-        // The format first: a header of another one may say other things.
-        #[derive(Deserialize)]
-        struct Format {
-            format: String,
-        }
-        let bad = |e: serde_json::Error| fault(1, &format!("the header: {e}"));
-        let format: Format = serde_json::from_slice(row.json).map_err(bad)?;
-        if format.format != super::rows::FORMAT {
-            let what =
-                format!("the header: found format `{}`, expected `{}`", format.format, super::rows::FORMAT);
-            return Err(fault(1, &what));
-        }
-        let header: Header = serde_json::from_slice(row.json).map_err(bad)?;
-        p.last = Some(row.place());
-        let (mut rows, mut sum) = (0, Sum::default());
-        loop {
-            let start = p.shared.bytes.len();
-            let mut bytes = std::mem::take(&mut p.shared.bytes);
-            let more = p.line(&mut bytes)?;
-            p.shared.bytes = bytes;
-            if !more {
-                p.over = true;
-                break;
-            }
-            let text = p.shared.bytes.get(start..).and_then(|t| t.strip_suffix(b"\n")).unwrap_or(&[]);
-            let row = Row::of(text).map_err(|e| fault(p.read, &format!("expected {e}")))?;
-            after(&mut p.last, &row, p.read)?;
-            match (row.to, row.kind) {
-                (For::Every, Kind::Held) => {
-                    let held: HeldOn =
-                        serde_json::from_slice(row.json).map_err(|e| fault(p.read, &e.to_string()))?;
-                    p.held.push(held.system);
-                }
-                (For::Every, Kind::Shared) => {}
-                (For::Every, _) => return Err(fault(p.read, "a second header")),
-                (For::One(_), _) => {
-                    p.next = Text { bytes: p.shared.bytes.split_off(start), first: p.read };
-                    break;
-                }
-            }
-            rows += 1;
-            sum.add(text);
-        }
-        if (rows, sum) != (header.shared, header.shared_sum) {
-            let what = format!(
-                "has {rows} of the rows that every partition needs, with the sum {sum}; expected {} with the sum {}",
-                header.shared, header.shared_sum
-            );
-            return Err(PartitionError::Missing(what));
-        }
-        p.judge = header.judge;
-        Ok(p)
+        Ok(Self { rows, batch, shared, next, tally: Tally::default() })
+    }
+
+    /// Where the header stands.
+    #[must_use]
+    pub fn header_in(&self) -> &str {
+        &self.shared.file
     }
 
     /// Who was to judge this, as the header says.
     #[must_use]
     pub fn judge(&self) -> &Judge {
-        &self.judge
+        &self.shared.judge
     }
 
     /// What was read of the rows that are for this partition alone.
@@ -228,25 +310,24 @@ impl<R: BufRead> Partition<R> {
         }
         let mut homes = HashSet::new();
         let mut last = None;
-        let enough = self.batch.max(self.shared.bytes.len().saturating_mul(SHARE));
+        let enough = self.batch.max(self.shared.text.bytes.len().saturating_mul(SHARE));
         let mut start = 0;
         loop {
             let line = text.bytes.get(start..).and_then(|t| t.strip_suffix(b"\n")).unwrap_or(&[]);
-            let number = self.read;
-            let row = Row::of(line)
-                .map_err(|e| PartitionError::Line { line: number, what: format!("expected {e}") })?;
             // Where the first stands was looked at when what comes before it ended.
-            if last.is_some() {
-                after(&mut self.last, &row, number)?;
-            }
+            let row = if last.is_some() {
+                self.rows.row(line)?
+            } else {
+                Row::of(line).map_err(|e| self.rows.fault(format!("expected {e}")))?
+            };
             let For::One(home) = row.to else {
                 let what =
                     "a row that every partition needs, behind rows for this one; is it sorted with LC_ALL=C?";
-                return Err(PartitionError::Line { line: number, what: what.to_owned() });
+                return Err(self.rows.fault(what));
             };
             if last != Some(home) {
                 if last.is_some() && start >= enough {
-                    self.next = Text { bytes: text.bytes.split_off(start), first: number };
+                    self.next = Text { bytes: text.bytes.split_off(start), first: self.rows.read };
                     break;
                 }
                 last = Some(home);
@@ -255,8 +336,7 @@ impl<R: BufRead> Partition<R> {
             }
             self.tally.count(row.kind, line);
             start = text.bytes.len();
-            if self.over || !self.line(&mut text.bytes)? {
-                self.over = true;
+            if !self.rows.line(&mut text.bytes)? {
                 break;
             }
         }
@@ -268,31 +348,33 @@ impl<R: BufRead> Partition<R> {
         /// Marks places in what is shared.
         const SHARED: u64 = 1 << 62;
         let mut builder = Builder::default();
-        self.held.iter().for_each(|system| builder.holds_elsewhere(system));
+        self.shared.held.iter().for_each(|system| builder.holds_elsewhere(system));
         let mut seen: Seen<u64> = Seen::new();
-        let rows = self.shared.lines().map(|line| (SHARED, line));
+        let rows = self.shared.text.lines().map(|line| (SHARED, line));
         for (mark, (line, at, bytes)) in rows.chain(text.lines().map(|line| (0, line))) {
-            let row = Row::of(bytes).map_err(|e| PartitionError::Line { line, what: e.to_owned() })?;
+            let file = || if mark == SHARED { &self.shared.file } else { &self.rows.file }.clone();
+            let fault = |what: &str| PartitionError::Line { file: file(), line, what: what.to_owned() };
+            let row = Row::of(bytes).map_err(fault)?;
             match row.kind {
                 Kind::Nobody if row.json != b"{}" => {
-                    return Err(PartitionError::Line { line, what: "expected {}".to_owned() });
+                    return Err(fault("expected {}"));
                 }
                 Kind::Header | Kind::Held | Kind::Nobody => continue,
                 // One that several homes need is read once.
                 Kind::Request | Kind::Usage | Kind::Certification if !seen.insert(row.number) => continue,
                 _ => {}
             }
-            let record = parse_line(row.json).map_err(|error| PartitionError::Bad { line, error })?;
+            let record =
+                parse_line(row.json).map_err(|error| PartitionError::Bad { file: file(), line, error })?;
             if Kind::of(&record) != row.kind {
-                let what = "a record of another type than its row says".to_owned();
-                return Err(PartitionError::Line { line, what });
+                return Err(fault("a record of another type than its row says"));
             }
             builder.add(record, Locator(mark | at as u64), row.json);
         }
         builder
             .finish(&mut |places, show| {
                 for place in places {
-                    let from = if place.0 & SHARED == 0 { text } else { &self.shared };
+                    let from = if place.0 & SHARED == 0 { text } else { &self.shared.text };
                     let at = usize::try_from(place.0 & !SHARED).unwrap_or(usize::MAX);
                     show(*place, from.record_at(at));
                 }
@@ -300,38 +382,4 @@ impl<R: BufRead> Partition<R> {
             })
             .map_err(PartitionError::Tie)
     }
-
-    /// Puts the next line behind others, with its end; `false` when there is none.
-    fn line(&mut self, to: &mut Vec<u8>) -> Result<bool, PartitionError> {
-        let start = to.len();
-        let room = (MAX_LINE + FRAME + 1) as u64;
-        self.from.by_ref().take(room).read_until(b'\n', to).map_err(PartitionError::Io)?;
-        if to.len() == start {
-            return Ok(false);
-        }
-        self.read += 1;
-        if to.last() != Some(&b'\n') {
-            if (to.len() - start) as u64 == room {
-                let what = format!("a line of more than {} bytes", room - 1);
-                return Err(PartitionError::Line { line: self.read, what });
-            }
-            to.push(b'\n');
-        }
-        Ok(true)
-    }
-}
-
-/// Sees to it that a row stands behind the one before it.
-fn after(last: &mut Option<(For, Kind, u64)>, row: &Row<'_>, line: u64) -> Result<(), PartitionError> {
-    let place = Some(row.place());
-    if place <= *last {
-        let what = if place == *last {
-            "stands there twice"
-        } else {
-            "is out of order: rows must be sorted by their bytes (LC_ALL=C sort)"
-        };
-        return Err(PartitionError::Line { line, what: what.to_owned() });
-    }
-    *last = place;
-    Ok(())
 }

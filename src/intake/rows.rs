@@ -99,11 +99,7 @@ impl<'a> Row<'a> {
         let (home, kind, number, json) = (part()?, part()?, part()?, part()?);
         let to = match home {
             b"*" => For::Every,
-            b"-" => For::One(Home::Nobody),
-            _ => {
-                let home = digits(home, 16, 16).ok_or("as home `*`, `-` or 16 hexadecimal digits")?;
-                For::One(Home::Of(home))
-            }
+            _ => For::One(home_of_text(home).ok_or("as home `*`, `-` or 16 hexadecimal digits")?),
         };
         let kind = match kind {
             [digit] => Kind::ALL.get(usize::from(digit.wrapping_sub(b'0'))).copied(),
@@ -127,8 +123,7 @@ impl<'a> Row<'a> {
         // A vector takes all that is written.
         let _ = match self.to {
             For::Every => write!(out, "*\t{kind}\t{:012}\t", self.number),
-            For::One(Home::Nobody) => write!(out, "-\t{kind}\t{:012}\t", self.number),
-            For::One(Home::Of(home)) => write!(out, "{home:016x}\t{kind}\t{:012}\t", self.number),
+            For::One(home) => write!(out, "{home}\t{kind}\t{:012}\t", self.number),
         };
         let start = out.len();
         out.extend_from_slice(self.json);
@@ -139,8 +134,13 @@ impl<'a> Row<'a> {
     }
 }
 
+/// A home as it is written.
+pub(super) fn home_of_text(text: &[u8]) -> Option<Home> {
+    if text == b"-" { Some(Home::Nobody) } else { digits(text, 16, 16).map(Home::Of) }
+}
+
 /// A number of exactly so many digits, the letters small.
-fn digits(text: &[u8], width: usize, radix: u32) -> Option<u64> {
+pub(super) fn digits(text: &[u8], width: usize, radix: u32) -> Option<u64> {
     let digit = |b: &u8| b.is_ascii_digit() || (radix == 16 && (b'a'..=b'f').contains(b));
     let text = std::str::from_utf8(text).ok().filter(|t| t.len() == width && t.bytes().all(|b| digit(&b)))?;
     u64::from_str_radix(text, radix).ok()
@@ -226,6 +226,41 @@ pub(super) struct Header {
     /// How many rows every partition has besides this one, and their sum.
     pub(super) shared: u64,
     pub(super) shared_sum: Sum,
+}
+
+impl Header {
+    /// Reads it, its format first: a header of another one may say other things.
+    pub(super) fn of(json: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: String,
+        }
+        let bad = |e: serde_json::Error| format!("the header: {e}");
+        let Format { format } = serde_json::from_slice(json).map_err(bad)?;
+        if format != FORMAT {
+            return Err(format!("the header: found format `{format}`, expected `{FORMAT}`"));
+        }
+        serde_json::from_slice(json).map_err(bad)
+    }
+}
+
+/// Rows, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Count {
+    pub(super) rows: u64,
+    pub(super) sum: Sum,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, line: &[u8]) {
+        self.rows += 1;
+        self.sum.add(line);
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.rows = self.rows.saturating_add(other.rows);
+        self.sum.merge(other.sum);
+    }
 }
 
 /// The rows that are for one partition, counted.

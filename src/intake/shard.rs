@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::input::{Block, Input, Lines};
 use super::reject::Rejects;
-use super::rows::{For, Header, Judge, Kind, Row, Sum, Tally};
+use super::rows::{Count, For, Header, Judge, Kind, Row, Tally};
 use super::scan::scan;
 use super::{IntakeError, OFFSET_BITS, Source, fetch};
 use crate::judge::{Builder, Home, Locator, Routes};
@@ -57,26 +57,7 @@ struct Known {
     requests: HashMap<u64, u64>,
     /// Those whose records disagree on it.
     disputed: HashSet<u64>,
-    shared: Shared,
-}
-
-/// The rows that every partition needs, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Shared {
-    rows: u64,
-    sum: Sum,
-}
-
-impl Shared {
-    fn count(&mut self, line: &[u8]) {
-        self.rows += 1;
-        self.sum.add(line);
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.sum.merge(other.sum);
-    }
+    shared: Count,
 }
 
 /// What a block comes to when it is read first.
@@ -85,7 +66,7 @@ struct First {
     records: u64,
     held: HashSet<String>,
     requests: Vec<(u64, u64)>,
-    shared: Shared,
+    shared: Count,
     bad: Vec<(u64, Vec<u8>, BadRecord)>,
 }
 
@@ -95,7 +76,7 @@ struct Second {
     rows: Vec<u8>,
     tally: Tally,
     homes: HashSet<Home>,
-    shared: Shared,
+    shared: Count,
     bad: Option<(u64, BadRecord)>,
 }
 
@@ -120,7 +101,7 @@ pub fn shard(
         held: BTreeSet::new(),
         requests: HashMap::new(),
         disputed: HashSet::new(),
-        shared: Shared::default(),
+        shared: Count::default(),
     };
     let mut lines = 0;
     for (number, source) in sources.iter().enumerate() {
@@ -146,7 +127,7 @@ pub fn shard(
         .zip(&more)
         .map(|(number, (kind, json))| line(&Row { to: For::Every, kind: *kind, number, json }))
         .collect();
-    extra.iter().for_each(|row| known.shared.count(row));
+    extra.iter().for_each(|row| known.shared.add(row));
 
     let Known { builder, disputed, shared, records, rejected, .. } = known;
     let mut again =
@@ -175,9 +156,9 @@ pub fn shard(
     let json = serde_json::to_vec(&header).unwrap_or_default();
     let mut head = line(&Row { to: For::Every, kind: Kind::Header, number: 0, json: &json });
     head.push(b'\n');
-    let mut seen = Shared::default();
+    let mut seen = Count::default();
     for row in &extra {
-        seen.count(row);
+        seen.add(row);
         head.extend_from_slice(row);
         head.push(b'\n');
     }
@@ -256,7 +237,7 @@ fn first(
     pass_over: bool,
 ) -> First {
     let (mut records, mut held, mut requests) = (0, HashSet::new(), vec![]);
-    let (mut shared, mut bad) = (Shared::default(), vec![]);
+    let (mut shared, mut bad) = (Count::default(), vec![]);
     let mut row = vec![];
     for (number, offset, bytes) in block.each() {
         let record = match parse_line(bytes) {
@@ -278,7 +259,7 @@ fn first(
         if Kind::of(&record) == Kind::Shared {
             row.clear();
             Row { to: For::Every, kind: Kind::Shared, number: start + number, json: bytes }.write(&mut row);
-            shared.count(&row);
+            shared.add(&row);
         }
         if matches!(record, Record::Identity(_) | Record::System(_)) {
             let place = (input as u64) << OFFSET_BITS | (block.offset() + offset as u64);
@@ -360,7 +341,7 @@ fn second(
             Row { to, kind, number, json: bytes }.write(&mut made.rows);
             let row = made.rows.get(from..).unwrap_or(&[]);
             match to {
-                For::Every => made.shared.count(row),
+                For::Every => made.shared.add(row),
                 For::One(_) => made.tally.count(kind, row),
             }
             made.rows.push(b'\n');

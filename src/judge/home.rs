@@ -10,6 +10,7 @@ use super::estate::Sym;
 use super::judgement::{About, Judgement};
 use super::names::Key;
 use super::reach::{home_of_person, home_of_request};
+use super::world::World;
 use crate::model::event::start_of_hash;
 
 /// Where a thing is at home. Two subjects may share a home, and then they are judged together; one never has two.
@@ -19,6 +20,15 @@ pub enum Home {
     Nobody,
     /// The start of a hash of the name that stands for a subject.
     Of(u64),
+}
+
+impl std::fmt::Display for Home {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("-"),
+            Self::Of(number) => write!(f, "{number:016x}"),
+        }
+    }
 }
 
 impl Home {
@@ -50,6 +60,56 @@ impl std::fmt::Display for Astray {
 
 impl std::error::Error for Astray {}
 
+/// What is told of a home. In the order in which it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Said {
+    /// That the home was judged.
+    Here,
+    /// A verdict, by its place among all.
+    Verdict(usize),
+    /// A finding, by its place among all.
+    Finding(usize),
+}
+
+/// The homes of people. There are many grants and requests for each person, and a hash takes its time.
+struct Homes<'w> {
+    world: &'w World,
+    /// By person, as far as they were asked for.
+    known: Vec<Option<Home>>,
+}
+
+impl<'w> Homes<'w> {
+    fn new(world: &'w World) -> Self {
+        Self { world, known: vec![None; world.people.len()] }
+    }
+
+    fn person(&mut self, who: Key) -> Home {
+        let home = || Home::of_person(self.world.person(who));
+        self.known.get_mut(who.index()).map_or_else(home, |known| *known.get_or_insert_with(home))
+    }
+
+    /// Where a grant is at home, by its row.
+    fn grant(&mut self, row: usize) -> Option<Home> {
+        self.world.held.get(row).map(|held| self.person(held.subject))
+    }
+
+    fn about(&mut self, about: About) -> Option<Home> {
+        let text = |sym: Sym| self.world.estate.text(sym);
+        match about {
+            About::Grant(row) => self.grant(row as usize),
+            About::Request { beneficiary: Some(who), .. } => Some(self.person(who)),
+            About::Request { request, .. } => {
+                let (row, _) = self.world.request(request)?;
+                match row.beneficiaries.within(&self.world.beneficiaries).first() {
+                    Some(first) => Some(self.person(*first)),
+                    None => Some(Home::of_request(text(row.source), text(row.id))),
+                }
+            }
+            About::Alias(_) | About::Source(_) => Some(Home::Nobody),
+        }
+    }
+}
+
 impl Judgement<'_> {
     /// Lets go of the findings that are at home elsewhere.
     ///
@@ -57,30 +117,33 @@ impl Judgement<'_> {
     /// When a grant is: then nothing that is said here can be relied on.
     pub fn stay_home(&mut self, homes: &HashSet<Home>) -> Result<(), Astray> {
         let world = self.moment.world;
-        // There are many grants and requests for each person, and a hash takes its time.
-        let mut known: Vec<Option<bool>> = vec![None; world.people.len()];
-        let mut is_home = |who: Key| {
-            let at_home = || homes.contains(&Home::of_person(world.person(who)));
-            known.get_mut(who.index()).is_some_and(|known| *known.get_or_insert_with(at_home))
-        };
-        let text = |sym: Sym| world.estate.text(sym);
-        for (grant, held) in world.estate.grants.iter().zip(&world.held) {
-            if !is_home(held.subject) {
-                let [system, account] = [grant.system, grant.account].map(|sym| text(sym).to_owned());
+        let mut of = Homes::new(world);
+        let mut before = None;
+        for (row, grant) in world.estate.grants.iter().enumerate() {
+            let home = of.grant(row);
+            // Grants of one home mostly stand together.
+            if home != before && !home.is_some_and(|home| homes.contains(&home)) {
+                let [system, account] =
+                    [grant.system, grant.account].map(|sym| world.estate.text(sym).to_owned());
                 return Err(Astray { system, account });
             }
+            before = home;
         }
-        self.hits.retain_others(|about| match about {
-            About::Grant(_) => true,
-            About::Request { beneficiary: Some(who), .. } => is_home(who),
-            About::Request { request, .. } => world.request(request).is_some_and(|(row, _)| {
-                match row.beneficiaries.within(&world.beneficiaries).first() {
-                    Some(first) => is_home(*first),
-                    None => homes.contains(&Home::of_request(text(row.source), text(row.id))),
-                }
-            }),
-            About::Alias(_) | About::Source(_) => homes.contains(&Home::Nobody),
-        });
+        self.hits.retain_others(|about| of.about(about).is_some_and(|home| homes.contains(&home)));
         Ok(())
+    }
+
+    /// All that is told, home by home, after [`Self::stay_home`]; of one home in the order in which all is told.
+    #[must_use]
+    pub fn by_home(&self, homes: &HashSet<Home>) -> Vec<(Home, Said)> {
+        let mut of = Homes::new(self.moment.world);
+        let mut all: Vec<(Home, Said)> = homes.iter().map(|home| (*home, Said::Here)).collect();
+        all.reserve_exact(self.order.len() + self.len());
+        let verdicts = self.order.iter().enumerate();
+        all.extend(verdicts.filter_map(|(at, row)| Some((of.grant(*row as usize)?, Said::Verdict(at)))));
+        let findings = (0..self.len()).filter_map(|at| Some((at, self.hits.get(at)?.about)));
+        all.extend(findings.filter_map(|(at, about)| Some((of.about(about)?, Said::Finding(at)))));
+        all.sort_unstable();
+        all
     }
 }

@@ -44,7 +44,7 @@ mod world;
 pub use chain::{Candidate, Found, Question as ChainQuestion, Target};
 pub use decide::{Answer, Decide, Question, Who};
 pub use estate::{Builder, Estate, Fetch, Locator, TieError};
-pub use home::{Astray, Home};
+pub use home::{Astray, Home, Said};
 pub use judgement::{Judgement, judge};
 pub use present::ControlSource;
 pub use rests::Speaker;

@@ -32,6 +32,12 @@ impl<'w> Judgement<'w> {
         self.order.iter().filter_map(|row| self.verdict(*row))
     }
 
+    /// One verdict, by its place in the order; `None` past the end.
+    #[must_use]
+    pub fn verdict_at(&self, place: usize) -> Option<Verdict<'w>> {
+        self.verdict(*self.order.get(place)?)
+    }
+
     /// The verdicts with the kind of identity that holds the grant, where it is known.
     pub fn verdicts_by_kind(&self) -> impl Iterator<Item = (Verdict<'w>, Option<Kind>)> + '_ {
         let world = self.moment.world;
