@@ -4,6 +4,7 @@
 //! partitions: a row that is lost, doubled or changed, a home in two partitions, or another judge shows before anything is
 //! told.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -31,8 +32,18 @@ pub(super) struct Seen {
     pub(super) rejected: Option<u64>,
     #[serde(flatten)]
     pub(super) tally: Tally,
+    /// Of a slice: which, and of how many.
+    #[serde(flatten)]
+    pub(super) slice: Option<Slice>,
     #[serde(flatten)]
     pub(super) told: Option<Told>,
+}
+
+/// Which slice was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Slice {
+    pub(super) slice: u16,
+    pub(super) slices: u64,
 }
 
 /// Who saw it.
@@ -40,6 +51,7 @@ pub(super) struct Seen {
 #[serde(rename_all = "lowercase")]
 pub(super) enum By {
     Shard,
+    Slice,
     Partition,
 }
 
@@ -108,9 +120,8 @@ pub(super) fn check(files: &[PathBuf]) -> Outcome {
             all.push(seen);
         }
     }
-    let told = agree(&all).map_err(fault)?;
-    let grants = all.iter().find(|s| s.by == By::Shard).map_or(0, |s| s.tally.grants);
-    let partitions = all.len() - 1;
+    let (grants, told) = agree(&all).map_err(fault)?;
+    let partitions = all.iter().filter(|s| s.by == By::Partition).count();
     let (verdicts, findings, sum) = (told.verdicts, told.findings, told.findings_sum);
     say(format_args!(
         "{partitions} partitions judged all {grants} grants ({verdicts} verdicts, {findings} findings, sum {sum})"
@@ -118,16 +129,51 @@ pub(super) fn check(files: &[PathBuf]) -> Outcome {
     Ok(Done::Well)
 }
 
-/// What all partitions told together, where they saw what was cut, each thing once.
-fn agree(all: &[Seen]) -> Result<Told, String> {
+/// Who will judge, what was cut, all at once or in slices, each of them once, and whether the homes are known: slices share
+/// them.
+fn cut_of(all: &[Seen]) -> Result<(&Judge, Tally, bool), String> {
     let mut cuts = all.iter().filter(|s| s.by == By::Shard);
-    let (Some(cut), None) = (cuts.next(), cuts.next()) else {
-        return Err("expected the line of one `shard`, and those of all partitions".to_owned());
+    let slices: Vec<&Seen> = all.iter().filter(|s| s.by == By::Slice).collect();
+    let first = match (cuts.next(), cuts.next(), slices.first()) {
+        (Some(cut), None, None) => return Ok((&cut.judge, cut.tally.clone(), true)),
+        (None, None, Some(first)) => *first,
+        _ => {
+            return Err(
+                "expected the line of one `shard`, or those of all its slices, and those of all partitions"
+                    .to_owned(),
+            );
+        }
     };
+    let (mut tally, mut numbers) = (Tally::of_nobody(), BTreeSet::new());
+    let of = |seen: &Seen| seen.slice.ok_or("the line of a slice does not say which");
+    let expected = of(first)?.slices;
+    for seen in slices {
+        let Slice { slice, slices } = of(seen)?;
+        if seen.judge != first.judge || slices != expected {
+            return Err(format!("slice {slice} was cut by another plan than slice {}", of(first)?.slice));
+        }
+        if !numbers.insert(slice) {
+            return Err(format!("slice {slice} was cut twice"));
+        }
+        tally.merge(&seen.tally);
+    }
+    if numbers.len() as u64 != expected {
+        return Err(format!("{} slices were cut, and {expected} were planned", numbers.len()));
+    }
+    Ok((&first.judge, tally, false))
+}
+
+/// How many grants all partitions saw, and what they told together, where they saw what was cut, each thing once.
+///
+/// That no home was judged in two partitions shows here only where one program cut everything. Slices share homes, and the
+/// rows of a home that was torn apart add up; whoever puts the judged lines together sees to it that each home has one.
+fn agree(all: &[Seen]) -> Result<(u64, Told), String> {
+    let (judge, cut, knows_homes) = cut_of(all)?;
     let (mut sum, mut told) = (Tally::default(), Told::default());
     for part in all.iter().filter(|s| s.by == By::Partition) {
-        if part.judge != cut.judge {
-            let [found, expected] = [part, cut].map(|s| serde_json::to_string(&s.judge).unwrap_or_default());
+        if part.judge != *judge {
+            let [found, expected] =
+                [&part.judge, judge].map(|j| serde_json::to_string(j).unwrap_or_default());
             return Err(format!("a partition was judged by {found}, and cut for {expected}"));
         }
         sum.merge(&part.tally);
@@ -137,18 +183,21 @@ fn agree(all: &[Seen]) -> Result<Told, String> {
         told.findings_sum.merge(t.findings_sum);
     }
     let counts = |t: &Tally| {
-        let named = [
+        let counts = [
             ("grants", t.grants),
             ("requests", t.requests),
             ("usages", t.usages),
             ("certifications", t.certifications),
-            ("homes", t.homes),
         ];
-        let sums = [("the sum of the rows", t.rows_sum), ("the sum of the homes", t.homes_sum)];
-        let counts = named.map(|(what, n)| (what, n.to_string()));
-        counts.into_iter().chain(sums.map(|(what, sum)| (what, sum.to_string())))
+        let mut all = counts.map(|(what, n)| (what, n.to_string())).to_vec();
+        if knows_homes {
+            all.push(("homes", t.homes.to_string()));
+            all.push(("the sum of the homes", t.homes_sum.to_string()));
+        }
+        all.push(("the sum of the rows", t.rows_sum.to_string()));
+        all
     };
-    for ((what, found), (_, expected)) in counts(&sum).zip(counts(&cut.tally)) {
+    for ((what, found), (_, expected)) in counts(&sum).into_iter().zip(counts(&cut)) {
         if found != expected {
             return Err(format!("{what}: the partitions saw {found}, and {expected} were cut"));
         }
@@ -156,5 +205,5 @@ fn agree(all: &[Seen]) -> Result<Told, String> {
     if told.verdicts > sum.grants {
         return Err(format!("{} verdicts for {} grants", told.verdicts, sum.grants));
     }
-    Ok(told)
+    Ok((cut.grants, told))
 }

@@ -104,6 +104,7 @@ pub(super) fn run(
         records: None,
         rejected: None,
         tally: partition.tally().clone(),
+        slice: None,
         told: Some(telling.told),
     };
     if tagged {

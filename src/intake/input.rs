@@ -6,11 +6,15 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::rows::FRAME;
 use super::{BLOCK, IntakeError};
 use crate::model::MAX_LINE;
 
 /// How many bits of a locator hold the offset in an input: 256 TiB.
 pub(super) const OFFSET_BITS: u32 = 48;
+/// How much of a line is kept: as much as a record may have, with the frame of a row before it and its end behind it, and
+/// one more, so that it is known to be too long.
+const ROOM: usize = MAX_LINE + FRAME + 2;
 /// How many inputs a locator can tell apart.
 pub(super) const MAX_INPUTS: usize = 1 << 16;
 
@@ -112,6 +116,24 @@ impl Input {
                     Box::new(Tee { from: reader, to: io::BufWriter::new(copy) })
                 }
             }
+        };
+        Ok(Lines::new(file, reader))
+    }
+
+    /// The lines, where nobody asks for them again.
+    pub(super) fn lines_once<'a>(
+        &'a mut self,
+        progress: &'a (dyn Fn(u64) + Sync),
+    ) -> Result<Lines<'a>, IntakeError> {
+        let file = self.source.to_string();
+        let fail = |error| IntakeError::Io { file: file.clone(), error };
+        let reader: Box<dyn Read + Send> = match &self.source {
+            Source::Stdin => Box::new(io::stdin()),
+            Source::File(path) => {
+                let raw = Counted { from: File::open(path).map_err(fail)?, progress };
+                decompressed(&self.source, raw).map_err(fail)?
+            }
+            Source::Open { .. } | Source::Text { .. } => return self.lines(progress),
         };
         Ok(Lines::new(file, reader))
     }
@@ -218,6 +240,13 @@ impl Block {
         self.offset + self.from as u64
     }
 
+    /// The number of the last line.
+    pub(super) fn last_line(&self) -> u64 {
+        let lines = self.lines();
+        let whole = memchr::memchr_iter(b'\n', lines).count() as u64;
+        self.first_line + whole + u64::from(lines.last() != Some(&b'\n')) - 1
+    }
+
     /// Each line with its number, counted from 1 in the input.
     pub(super) fn each(&self) -> impl Iterator<Item = (u64, usize, &[u8])> {
         let lines = self.lines();
@@ -279,7 +308,7 @@ impl<'a> Lines<'a> {
         } else if bytes.last() != Some(&b'\n') {
             // The rest of the last line. Of one that is too long only so much is kept that it is known to be.
             let start = memchr::memrchr(b'\n', bytes).map_or(0, |i| i + 1);
-            let room = (MAX_LINE + 2).saturating_sub(bytes.len() - start);
+            let room = ROOM.saturating_sub(bytes.len() - start);
             self.reader
                 .by_ref()
                 .take(room as u64)
@@ -305,7 +334,7 @@ impl<'a> Lines<'a> {
         let gap = offset.saturating_sub(self.offset);
         let skipped = io::copy(&mut self.reader.by_ref().take(gap), &mut io::sink())?;
         let mut line = vec![];
-        let read = self.reader.by_ref().take(MAX_LINE as u64 + 2).read_until(b'\n', &mut line)?;
+        let read = self.reader.by_ref().take(ROOM as u64).read_until(b'\n', &mut line)?;
         self.offset += skipped + read as u64;
         if line.last() == Some(&b'\n') {
             line.pop();

@@ -4,12 +4,15 @@
 //! estate, and puts that behind all that came before when its turn comes: what comes of it is the same with any number
 //! of threads. Memory holds a block and a part for each thread, and the estate, however long the input is.
 
+pub mod cut;
 mod input;
 pub mod partition;
+pub mod plan;
 mod reject;
 pub mod rows;
 mod scan;
 pub mod shard;
+pub mod survey;
 mod threads;
 
 use std::collections::BTreeSet;
@@ -50,6 +53,17 @@ pub enum IntakeError {
         /// What is wrong with it.
         error: BadRecord,
     },
+    /// A line is not what it should be.
+    Line {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// What was surveyed, planned and cut in slices does not fit together.
+    Plan(String),
     /// Two records of one key could not be compared.
     Tie(TieError),
     /// More files than can be told apart.
@@ -68,6 +82,8 @@ impl fmt::Display for IntakeError {
         match self {
             Self::Io { file, error } => write!(f, "{file}: cannot be read: {error}"),
             Self::Bad { file, line, error } => write!(f, "{file}: line {line}: {error}"),
+            Self::Line { file, line, what } => write!(f, "{file}: line {line}: {what}"),
+            Self::Plan(what) => f.write_str(what),
             Self::Tie(e) => write!(f, "{e}"),
             Self::TooMany => write!(f, "more than {} files of records", input::MAX_INPUTS),
             Self::Rejects { file, error } => write!(f, "{file}: cannot be written: {error}"),

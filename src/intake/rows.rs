@@ -21,6 +21,18 @@ use crate::model::{Instant, Record};
 /// The name and version of this format.
 pub const FORMAT: &str = "counterfoil.partition/1";
 
+/// How many slices there can be, and how many numbers each has.
+pub const SLICES: u16 = 10_000;
+pub(super) const IN_SLICE: u64 = 100_000_000;
+
+/// The slice of which a row with this number is.
+pub(super) fn slice_of(number: u64) -> u64 {
+    number / IN_SLICE
+}
+
+/// The row of nobody.
+pub(super) const NOBODY: &[u8] = b"-\t7\t000000000000\t{}";
+
 /// How long the frame of a row can be.
 pub(super) const FRAME: usize = 40;
 
@@ -110,13 +122,22 @@ impl<'a> Row<'a> {
         Ok(Self { to, kind, number, json })
     }
 
+    /// Where the number stands in the line of a row that every partition needs.
+    pub(super) const NUMBER: usize = 4;
+
+    /// The row as a line, without its end.
+    pub(super) fn line(&self) -> Vec<u8> {
+        let mut line = vec![];
+        self.write(&mut line);
+        line
+    }
+
     /// Where it stands among all rows.
     pub(super) fn place(&self) -> (For, Kind, u64) {
         (self.to, self.kind, self.number)
     }
 
-    /// Writes the row as a line, without its end. Tabs and carriage returns, which JSON has between its parts only, become
-    /// spaces: there are tools that take either for an end.
+    /// Writes the row as a line, without its end.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         use std::io::Write as _;
         let kind = self.kind as u8;
@@ -125,12 +146,18 @@ impl<'a> Row<'a> {
             For::Every => write!(out, "*\t{kind}\t{:012}\t", self.number),
             For::One(home) => write!(out, "{home}\t{kind}\t{:012}\t", self.number),
         };
-        let start = out.len();
-        out.extend_from_slice(self.json);
-        if memchr::memchr2(b'\t', b'\r', self.json).is_some() {
-            let json = out.get_mut(start..).unwrap_or_default().iter_mut();
-            json.filter(|b| matches!(b, b'\t' | b'\r')).for_each(|b| *b = b' ');
-        }
+        put_json(self.json, out);
+    }
+}
+
+/// Writes a record. Tabs and carriage returns, which JSON has between its parts only, become spaces: there are tools that
+/// take either for an end.
+pub(super) fn put_json(json: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(json);
+    if memchr::memchr2(b'\t', b'\r', json).is_some() {
+        let json = out.get_mut(start..).unwrap_or_default().iter_mut();
+        json.filter(|b| matches!(b, b'\t' | b'\r')).for_each(|b| *b = b' ');
     }
 }
 
@@ -167,6 +194,10 @@ impl Sum {
     /// All that another sum holds.
     pub fn merge(&mut self, other: Self) {
         self.0 = self.0.wrapping_add(other.0);
+    }
+
+    fn is_of_none(&self) -> bool {
+        *self == Self::default()
     }
 
     /// The sum of homes, each added once.
@@ -276,13 +307,28 @@ pub struct Tally {
     pub grants: u64,
     /// Over all these rows.
     pub rows_sum: Sum,
-    /// Homes, the one for nobody among them.
+    /// Homes, the one for nobody among them; none of a slice, as it shares them with others.
+    #[serde(default, skip_serializing_if = "is_none")]
     pub homes: u64,
     /// Over all homes, each once.
+    #[serde(default, skip_serializing_if = "Sum::is_of_none")]
     pub homes_sum: Sum,
 }
 
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Tally {
+    /// That of the row of nobody, which is at one home.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        let mut tally = Self::default();
+        tally.count(Kind::Nobody, NOBODY);
+        tally.count_home(Home::Nobody);
+        tally
+    }
+
     /// Counts a row.
     pub(super) fn count(&mut self, kind: Kind, line: &[u8]) {
         match kind {
