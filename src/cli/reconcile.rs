@@ -37,15 +37,15 @@ pub(super) struct Reconcile {
     #[arg(long, conflicts_with_all = ["records", "skip_bad_records"])]
     pub(super) partition: bool,
     /// Where to count what a partition held and what was found; standard error when absent.
-    #[arg(long, value_name = "FILE", requires = "partition")]
+    #[arg(long, value_name = "FILE", requires = "partition", conflicts_with = "records")]
     pub(super) summary: Option<PathBuf>,
     /// Print one sorted stream for a tool that has one: homes, verdicts and findings, each behind its home, its kind and its
     /// place, and in the end what `--summary` writes.
-    #[arg(long, requires = "partition", conflicts_with_all = ["summary", "verdicts"])]
+    #[arg(long, requires = "partition", conflicts_with_all = ["records", "summary", "verdicts"])]
     pub(super) tagged: bool,
     /// Where the rows stand that every partition needs, for partitions that do not hold them: what `counterfoil shard --plan`
     /// wrote.
-    #[arg(long, value_name = "PLAN", requires = "partition")]
+    #[arg(long, value_name = "PLAN", requires = "partition", conflicts_with = "records")]
     pub(super) shared: Option<PathBuf>,
     #[command(flatten)]
     pub(super) how: How,

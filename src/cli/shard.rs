@@ -56,7 +56,7 @@ pub(super) struct Shard {
     #[arg(long, requires = "slice", conflicts_with_all = ["config", "now"])]
     survey: bool,
     /// Write the requests whose keys stand in this file, one a line: those that are for different people in different records.
-    #[arg(long, value_name = "FILE", requires = "survey")]
+    #[arg(long, value_name = "FILE", requires = "survey", conflicts_with = "with")]
     disputed: Option<PathBuf>,
     /// Make the plan by which slices are cut.
     #[arg(
@@ -66,7 +66,7 @@ pub(super) struct Shard {
     )]
     plan: bool,
     /// What was surveyed of all slices, in any order; `request` lines may be left out.
-    #[arg(long, value_name = "FILE", requires = "plan", num_args = 1..)]
+    #[arg(long, value_name = "FILE", requires = "plan", num_args = 1.., conflicts_with_all = ["records", "check"])]
     survey_lines: Vec<PathBuf>,
     /// The records are a slice of all: cut them by this plan into those rows that not all partitions need.
     #[arg(long, value_name = "PLAN", requires = "slice")]
@@ -75,11 +75,11 @@ pub(super) struct Shard {
     #[arg(long, value_name = "N", requires = "part", value_parser = clap::value_parser!(u16).range(..i64::from(SLICES)))]
     slice: Option<u16>,
     /// Print what was counted behind the rows, as their last line.
-    #[arg(long, requires = "with")]
+    #[arg(long, requires = "with", conflicts_with = "survey")]
     tagged: bool,
     /// Instead of cutting: hold what was counted when the records were cut and when each partition was judged against each
     /// other.
-    #[arg(long, value_name = "SUMMARY", num_args = 1.., conflicts_with_all = ["records", "config", "now", "summary", "skip_bad_records", "part", "plan"])]
+    #[arg(long, value_name = "SUMMARY", num_args = 1.., conflicts_with_all = ["records", "config", "now", "summary", "skip_bad_records", "part", "slice", "plan"])]
     check: Vec<PathBuf>,
     /// Threads to use; as many as there are processors when absent.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]

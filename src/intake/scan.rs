@@ -123,3 +123,31 @@ impl<'o> Pour<'o> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_no_more_lines_than_numbers() {
+        let source =
+            |lines: usize| Source::Text { name: "text".to_owned(), text: "{}\n".repeat(lines).into_bytes() };
+        let how = How { again: false, threads: 2, progress: &|_| {} };
+        let numbers = Numbers { start: 70, most: 400 };
+        let last = |sources: &[Source]| {
+            let make = |block: &Block, (_, start)| start + block.last_line();
+            let mut last = 0;
+            let read = each_input(sources, numbers, &how, &make, &mut |number, _| {
+                last = number;
+                Ok(())
+            });
+            read.map(|(inputs, next)| {
+                (inputs.into_iter().map(|(_, start)| start).collect::<Vec<_>>(), next, last)
+            })
+        };
+        assert_eq!(last(&[source(100), source(300)]).unwrap(), (vec![70, 170], 471, 470));
+        let error = last(&[source(100), source(301)]).unwrap_err().to_string();
+        assert_eq!(error, "text: line 301: there are more than 400 lines to number; cut them in more slices");
+        assert_eq!((Numbers::ALL.most, Numbers::of_slice(9999).start), (999_999_999_999, 999_900_000_000));
+    }
+}

@@ -173,6 +173,218 @@ fn bad_lines_are_named_or_passed_over_as_in_one_run() {
     assert!(findings.contains("\"source\":\"iam\"") && findings.contains("source-incomplete"), "{findings}");
 }
 
+/// What a cluster does, with what every machine has: records come in slices, and each partition leaves one stream.
+const SLICES: &str = r#"{ cat a.jsonl; gunzip -c b.jsonl.gz; } | split -n r/4 -d -a 1 - slice.
+for n in 0 1 2 3; do counterfoil shard --survey --slice $n --records - < slice.$n > survey.$n; done
+grep -h ^request survey.? | sort -u | cut -f 2 | uniq -d > disputed
+for n in 0 1 2 3; do counterfoil shard --survey --slice $n --disputed disputed --records slice.$n > again.$n; done
+cat survey.? | grep -v ^request | sort -u > lines
+counterfoil shard --plan --survey-lines lines again.? --config c.toml --now 2026-06-01T00:00:00Z > plan
+for n in 0 1 2 3; do counterfoil shard --with plan --slice $n --tagged --records - < slice.$n > rows.$n; done
+cat rows.? plan | LC_ALL=C sort | awk -F'\t' '$1 == "*" {next} $1 == "~" {if ($2 == 9 && $3 != "") print $4 > "cut.jsonl"; next} {print > ("part." substr($1, 1, 1))}'
+: > part.none"#;
+const TAGGED: &str = r#"ls part.* | xargs -P 4 -I{} sh -c \
+  'counterfoil reconcile --partition --tagged --shared plan --config c.toml < {} > {}.out && LC_ALL=C sort -c {}.out'
+LC_ALL=C sort -m part.*.out > all
+grep ^~ all | cut -f 4 > parts.jsonl
+awk -F'\t' '$2 == 3' all | cut -f 3- | LC_ALL=C sort | cut -f 2- > findings.jsonl
+awk -F'\t' '$2 == 2' all | cut -f 3- | LC_ALL=C sort | cut -f 2- > verdicts
+awk -F'\t' '$2 == 1' all > homes
+counterfoil shard --check cut.jsonl parts.jsonl"#;
+
+#[test]
+fn slices_and_tagged_partitions_make_what_one_run_makes() {
+    let desk = tempfile::tempdir().unwrap();
+    let at = desk.path();
+    town(at);
+    let one = "counterfoil reconcile --records b.jsonl.gz --records a.jsonl --config c.toml --now 2026-06-01T00:00:00Z";
+    ends(at, 0, &format!("{one} --verdicts whole.verdicts > whole.jsonl"));
+    ends(at, 0, SLICES);
+    let [said, _] = ends(at, 0, TAGGED);
+    assert!(said.starts_with("18 partitions judged all "), "{said}");
+    ends(at, 0, "cmp findings.jsonl whole.jsonl && cmp verdicts whole.verdicts && LC_ALL=C sort -c plan");
+    let read = |name: &str| fs::read_to_string(at.join(name)).unwrap();
+    // Each home once, and as many as one cut has.
+    ends(at, 0, &CUT.replace("| awk", "> /dev/null; : | awk"));
+    let homes: Vec<String> = read("homes").lines().map(|line| line[..line.len() - 5].to_owned()).collect();
+    assert!(read("shard.sum").contains(&format!("\"homes\":{},", homes.len())));
+    assert!(homes.is_sorted_by(|a, b| a < b));
+    assert_eq!(read("part.none.out").lines().count(), 1);
+    assert!(read("part.none.out").starts_with("~\t9\t\t{\"by\":\"partition\","));
+    assert!(!read("cut.jsonl").contains("homes"));
+
+    // What is lost, doubled or of another plan does not pass.
+    for (script, what) in [
+        (
+            "head -n 3 cut.jsonl > x; counterfoil shard --check x parts.jsonl",
+            "3 slices were cut, and 4 were planned",
+        ),
+        (
+            "head -n 1 cut.jsonl > x; counterfoil shard --check cut.jsonl x parts.jsonl",
+            "slice 0 was cut twice",
+        ),
+        (
+            "counterfoil shard --check cut.jsonl shard.sum parts.jsonl",
+            "expected the line of one `shard`, or those of all its slices",
+        ),
+        (
+            "counterfoil shard --check parts.jsonl",
+            "expected the line of one `shard`, or those of all its slices",
+        ),
+        ("head -n 9 parts.jsonl > x; counterfoil shard --check cut.jsonl x", ": the partitions saw "),
+        (
+            "sed '2s/\"slices\":4/\"slices\":5/' cut.jsonl > x; counterfoil shard --check x parts.jsonl",
+            "slice 1 was cut by another plan than slice 0",
+        ),
+        (
+            "sed 's/\"slices\":4//; s/,}/}/' cut.jsonl > x; counterfoil shard --check x parts.jsonl",
+            "does not say which",
+        ),
+        (
+            "sed 's/\"program\":\"[^\"]*\"/\"program\":\"0.0.0\"/' cut.jsonl > x; counterfoil shard --check x parts.jsonl",
+            "a partition was judged by",
+        ),
+    ] {
+        let [_, error] = ends(at, 2, script);
+        assert!(error.contains(what), "{script}: {error}");
+    }
+}
+
+#[test]
+fn what_does_not_go_with_a_plan_is_refused() {
+    let desk = tempfile::tempdir().unwrap();
+    let at = desk.path();
+    town(at);
+    ends(at, 0, SLICES);
+    let with = "counterfoil shard --slice 1 --records slice.1 --with";
+    let [out, said] = ends(at, 0, &format!("{with} plan --config c.toml --now {NOW}"));
+    assert!(said.starts_with("counterfoil: {\"by\":\"slice\","), "{said}");
+    assert_eq!(out, ends(at, 0, "grep -v ^~ rows.1")[0]);
+    ends(at, 0, &format!("{with} plan --summary s; grep ^~ rows.1 | cut -f 4 | cmp - s"));
+    let shared = "counterfoil reconcile --partition --tagged --config c.toml --shared";
+    for (script, what) in [
+        (format!("{with} nowhere"), "error: nowhere: cannot be read: "),
+        (format!("{with} a.jsonl"), "error: a.jsonl: line 1: expected four parts"),
+        (
+            format!("{with} plan --config c.toml --now 2026-06-01T00:00:01Z"),
+            "error: plan: line 1: was cut for now `",
+        ),
+        (format!(": > d.toml; {with} plan --config d.toml"), "error: plan: line 1: was cut for settings `"),
+        (
+            format!("sed '1s/\"program\":\"[^\"]*\"/\"program\":\"0.0.0\"/' plan > x; {with} x"),
+            "error: x: line 1: was cut for program `0.0.0`",
+        ),
+        (format!("head -n 20 plan > x; {with} x"), "error: x: has 19 of the rows that every partition needs"),
+        (format!("head -n -1 plan > x; {with} x"), "error: x: was cut short"),
+        (
+            "counterfoil shard --slice 4 --records slice.1 --with plan".to_owned(),
+            "error: slice 4: plan: slice 4 is not among its 4",
+        ),
+        (
+            "counterfoil shard --slice 2 --records slice.1 --with plan".to_owned(),
+            "error: slice 2: slice 2 is not what was surveyed",
+        ),
+        (
+            "counterfoil shard --slice 10000 --records slice.1 --with plan".to_owned(),
+            "10000 is not in 0..10000",
+        ),
+        ("counterfoil shard --records slice.1 --with plan".to_owned(), "--slice"),
+        ("counterfoil shard --records slice.1 --survey".to_owned(), "--slice"),
+        ("counterfoil shard --records slice.1 --slice 1".to_owned(), "required"),
+        (
+            "counterfoil shard --records slice.1 --slice 1 --survey --with plan".to_owned(),
+            "cannot be used with",
+        ),
+        (
+            "counterfoil shard --records slice.1 --slice 1 --survey --now 2026-06-01T00:00:00Z".to_owned(),
+            "cannot be used with",
+        ),
+        (
+            "counterfoil shard --records slice.1 --slice 1 --survey --disputed nowhere".to_owned(),
+            "error: nowhere: cannot be read",
+        ),
+        (
+            "counterfoil shard --records slice.1 --slice 1 --survey --disputed c.toml".to_owned(),
+            "error: c.toml: line 1: expected the key of a request",
+        ),
+        (format!("{with} plan --disputed disputed"), "cannot be used with"),
+        ("counterfoil shard --plan".to_owned(), "--survey-lines"),
+        ("counterfoil shard --plan --survey-lines lines --records a.jsonl".to_owned(), "cannot be used with"),
+        ("counterfoil shard --plan --survey-lines nowhere".to_owned(), "error: nowhere: cannot be read"),
+        (
+            "grep -v ^seen lines > x; counterfoil shard --plan --survey-lines x".to_owned(),
+            "at least one slice",
+        ),
+        ("counterfoil shard --plan --survey-lines lines survey.1".to_owned(), "was surveyed twice"),
+        ("counterfoil shard --records a.jsonl --tagged".to_owned(), "--with"),
+        (
+            "echo nonsense | counterfoil shard --records - --survey --slice 3".to_owned(),
+            "error: slice 3: standard input: line 1: ",
+        ),
+        (format!("{shared} nowhere < part.0"), "error: nowhere: cannot be read: "),
+        (format!("{shared} part.0 < part.0"), "error: part.0: line 1: expected the header"),
+        (
+            format!("{shared} plan --now 2026-06-01T00:00:01Z < part.0"),
+            "error: plan: line 1: was cut for now `",
+        ),
+        (
+            format!("head -n 20 plan > x; {shared} x < part.0"),
+            "error: x: has 19 of the rows that every partition needs",
+        ),
+        (
+            format!("head -n 3 plan | {shared} plan"),
+            "the partition: line 1: a row that every partition needs: those are read from plan",
+        ),
+        (format!("cat part.1 part.0 | {shared} plan"), "is out of order"),
+        (format!("{shared} plan --format compact < part.0"), "found --format compact, expected jsonl"),
+        (format!("{shared} plan --summary s < part.0"), "cannot be used with"),
+        (format!("{shared} plan --verdicts v < part.0"), "cannot be used with"),
+        ("counterfoil reconcile --records a.jsonl --tagged".to_owned(), "cannot be used with"),
+        ("counterfoil reconcile --records a.jsonl --shared plan".to_owned(), "cannot be used with"),
+        ("counterfoil reconcile --records a.jsonl --summary s".to_owned(), "cannot be used with"),
+        ("counterfoil reconcile --config c.toml --tagged".to_owned(), "--partition"),
+        ("counterfoil shard --survey-lines lines --records a.jsonl".to_owned(), "cannot be used with"),
+        ("counterfoil shard --check cut.jsonl --slice 1".to_owned(), "cannot be used with"),
+    ] {
+        let [_, error] = ends(at, 2, &script);
+        assert!(error.contains(what), "{script}: {error}");
+    }
+}
+
+#[test]
+fn bad_lines_of_slices_are_named_or_passed_over_as_in_one_run() {
+    let desk = tempfile::tempdir().unwrap();
+    let at = desk.path();
+    town(at);
+    let mut text = fs::read_to_string(at.join("a.jsonl")).unwrap();
+    text.insert_str(0, "nonsense\n");
+    text.push_str("{\"type\":\"grant\",\"source\":\"iam\"}\n");
+    fs::write(at.join("a.jsonl"), text).unwrap();
+    let [said, _] = ends(
+        at,
+        0,
+        &format!(
+            "cat a.jsonl | counterfoil reconcile --records - --now {NOW} --skip-bad-records --rejects whole.rejects > whole
+             split -n l/2 -d -a 1 a.jsonl slice.
+             slice() {{ n=$1; shift; counterfoil shard --slice $n --records - --skip-bad-records \"$@\" < slice.$n; }}
+             slice 0 --survey --rejects rejects.0 > survey.0; slice 1 --survey --rejects rejects.1 > survey.1
+             grep -h ^request survey.? | sort -u | cut -f 2 | uniq -d > disputed
+             slice 0 --survey --disputed disputed > again.0; slice 1 --survey --disputed disputed > again.1
+             counterfoil shard --plan --survey-lines survey.? again.? --now {NOW} > plan
+             slice 0 --with plan --summary sum.0 > rows.0; slice 1 --with plan --summary sum.1 > rows.1
+             cat rows.? plan | grep -v '^[*~]' | LC_ALL=C sort > part
+             counterfoil reconcile --partition --shared plan --summary q < part | LC_ALL=C sort | cut -f2- > parts
+             cmp whole parts; wc -l < rejects.0; wc -l < rejects.1; counterfoil shard --check sum.0 sum.1 q"
+        ),
+    );
+    assert!(said.starts_with("1\n1\n1 partitions judged all "), "{said}");
+    let error = &ends(at, 2, "counterfoil shard --with plan --slice 0 --records slice.0")[1];
+    assert!(error.starts_with("error: slice 0: slice.0: line 1: "), "{error}");
+    let asked = "counterfoil shard --survey --slice 0 --records slice.0 --disputed /dev/null";
+    assert!(ends(at, 2, asked)[1].starts_with("error: slice 0: slice.0: line 1: "));
+    ends(at, 0, &format!("{asked} --skip-bad-records"));
+}
+
 /// One account holds what others hold together: it takes the room of its rows, not more than that.
 #[test]
 fn one_account_with_50_000_grants_is_judged_in_bounded_memory() {
