@@ -7,7 +7,7 @@ use super::input::Block;
 use super::plan::Plan;
 use super::rows::{Count, For, Kind, Row, Tally};
 use super::scan::{Numbers, Pour, each_input};
-use super::survey::{Slice, of_request};
+use super::survey::{Hashing, Slice};
 use super::{IntakeError, Source};
 use crate::judge::{Home, Routes};
 use crate::model::{BadRecord, Record, parse_line};
@@ -15,6 +15,7 @@ use crate::model::{BadRecord, Record, parse_line};
 /// Where records belong.
 pub(super) struct Places {
     pub(super) routes: Routes,
+    pub(super) hashing: Hashing,
     /// The homes of each request whose records disagree on whom it is for, of all of them together.
     pub(super) disputed: HashMap<u64, BTreeSet<Home>>,
     /// For a slice: the systems on which grants were held when all slices were surveyed.
@@ -105,7 +106,7 @@ impl Places {
         match record {
             // Which of several records of one request stands is found out where any of them could count.
             Record::Request(r) if !self.disputed.is_empty() => {
-                let Some(all) = self.disputed.get(&of_request(r).0) else { return Ok(()) };
+                let Some(all) = self.disputed.get(&self.hashing.of(r).0) else { return Ok(()) };
                 if !homes.iter().all(|home| all.contains(home)) {
                     return Err(format!(
                         "request `{}` of `{}` is in dispute, and the plan does not know of this record; were the lines `request-of` of all slices in it?",

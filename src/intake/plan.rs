@@ -20,7 +20,7 @@ use serde_json::json;
 use super::input::{Block, Input};
 use super::rows::{Count, For, Header, Judge, Kind, NOBODY, Row, SLICES, digits, home_of_text, slice_of};
 use super::scan::{How, Numbers, Pour, each_input};
-use super::survey::{Requests, Seen, of_request};
+use super::survey::{Hashing, Requests, Seen};
 use super::{IntakeError, OFFSET_BITS, Source, cut::Places, fetch};
 use crate::judge::{Builder, Home, Locator, Routes};
 use crate::model::{Instant, Record, RecordType, parse_line};
@@ -213,7 +213,10 @@ pub fn plan(
         if let Ok(record) = parse_line(&json)
             && let Record::Request(r) = &record
         {
-            wider.entry(of_request(r).0).or_default().extend(routes.homes(&record).unwrap_or_default());
+            wider
+                .entry(Hashing::Common.of(r).0)
+                .or_default()
+                .extend(routes.homes(&record).unwrap_or_default());
         }
     }
     if let Some(key) = requests.disputed.iter().filter(|key| !wider.contains_key(key)).min() {
@@ -430,7 +433,7 @@ impl Plan {
         }
         let mut inputs: Vec<Input> = inputs.into_iter().map(|(input, _)| input).collect();
         let routes = routes(builder, threads, 3, &mut inputs)?;
-        let places = Places { routes, disputed, held: Some(all.held) };
+        let places = Places { routes, hashing: Hashing::Common, disputed, held: Some(all.held) };
         let slices = all.slices.into_iter().map(|seen| (seen.slice, seen)).collect();
         Ok(Self { judge: header.judge, places, slices, file })
     }

@@ -8,13 +8,15 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Write};
 
+use foldhash::quality::RandomState;
+
 use super::cut::{Places, Second, second};
 use super::input::{Block, Input, Lines};
 use super::plan::{extra_rows, header_row};
 use super::reject::Rejects;
 use super::rows::{Count, Judge, NOBODY, Tally};
 use super::scan::{How, Numbers, Pour, each_input, scan};
-use super::survey::{Known, first, of_request};
+use super::survey::{Hashing, Known, first};
 use super::{IntakeError, Source, fetch};
 use crate::judge::{Builder, Home, Locator, Routes};
 use crate::model::{Record, parse_line};
@@ -61,7 +63,8 @@ fn cut_all(sources: &[Source], cut: Cut<'_>, pour: &mut Pour<'_>) -> Result<Shar
     let pass_over = rejects.is_some();
     let (mut known, mut builder) = (Known::default(), Builder::default());
     let empty = builder.part();
-    let make = |block: &Block, place| first(block, place, Some(empty.part()), pass_over);
+    let hashing = Hashing::Own(RandomState::default());
+    let make = |block: &Block, place| first(block, place, Some(empty.part()), &hashing, pass_over);
     let how = How { again: true, threads, progress };
     let (inputs, next) = each_input(sources, Numbers::ALL, &how, &make, &mut |mut made, file| {
         made.part.iter_mut().for_each(|part| builder.append(part));
@@ -79,7 +82,7 @@ fn cut_all(sources: &[Source], cut: Cut<'_>, pour: &mut Pour<'_>) -> Result<Shar
     if !requests.disputed.is_empty() {
         for input in &mut inputs {
             reread(input, &mut |lines| {
-                let make = |block: &Block| disputes(block, &requests.disputed, &routes);
+                let make = |block: &Block| disputes(block, &requests.disputed, (&routes, &hashing));
                 scan(lines, threads, &make, &mut |found| {
                     for (key, homes) in found {
                         wider.entry(key).or_default().extend(homes);
@@ -101,7 +104,7 @@ fn cut_all(sources: &[Source], cut: Cut<'_>, pour: &mut Pour<'_>) -> Result<Shar
     line(NOBODY)?;
     let mut sharded = Sharded { records, rejected, tally: Tally::of_nobody() };
     let mut homes: HashSet<Home> = HashSet::new();
-    let places = Places { routes, disputed: wider, held: None };
+    let places = Places { routes, hashing, disputed: wider, held: None };
     for (input, start) in inputs.iter_mut().zip(starts) {
         let file = input.to_string();
         reread(input, &mut |lines| {
@@ -133,13 +136,17 @@ fn reread(
 }
 
 /// The homes of the requests whose records disagree.
-fn disputes(block: &Block, disputed: &HashSet<u64>, routes: &Routes) -> Vec<(u64, Vec<Home>)> {
+fn disputes(
+    block: &Block,
+    disputed: &HashSet<u64>,
+    (routes, hashing): (&Routes, &Hashing),
+) -> Vec<(u64, Vec<Home>)> {
     let mut found = vec![];
     for (.., bytes) in block.each() {
         if let Ok(record) = parse_line(bytes)
             && let Record::Request(r) = &record
         {
-            let (key, _) = of_request(r);
+            let (key, _) = hashing.of(r);
             if disputed.contains(&key) {
                 found.push((key, routes.homes(&record).unwrap_or_default()));
             }

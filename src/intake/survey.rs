@@ -13,8 +13,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
+use std::hash::BuildHasher;
 use std::io::{self, Write};
 
+use foldhash::quality::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::input::Block;
@@ -23,6 +25,7 @@ use super::rows::{Count, For, Kind, Row, digits, put_json};
 use super::scan::{How, Numbers, Pour, each_input};
 use super::{IntakeError, OFFSET_BITS, Source};
 use crate::judge::{Builder, Locator};
+use crate::model::event::start_of_hash;
 use crate::model::line::source_of;
 use crate::model::record::Request;
 use crate::model::{BadRecord, Record, parse_line};
@@ -78,19 +81,34 @@ impl Requests {
     }
 }
 
-/// A request by its key, and by whom it is for: the same in every process.
-pub(super) fn of_request(r: &Request<'_>) -> (u64, u64) {
-    let mut text = String::new();
-    let mut hash = |parts: &mut dyn Iterator<Item = &str>| {
-        text.clear();
-        for part in parts {
-            // With its length before it no text can be taken for two others. A text takes all that is written.
-            let _ = write!(text, "{}:{part}", part.len());
+/// How requests are told apart.
+pub(super) enum Hashing {
+    /// Within one process: quick, and nobody can reckon with it.
+    Own(RandomState),
+    /// The same in every process.
+    Common,
+}
+
+impl Hashing {
+    /// A request by its key, and by whom it is for.
+    pub(super) fn of(&self, r: &Request<'_>) -> (u64, u64) {
+        let people = r.beneficiaries.iter().map(|b| &**b);
+        match self {
+            Self::Own(state) => {
+                (state.hash_one((&*r.source, &*r.id)), state.hash_one(people.collect::<Vec<&str>>()))
+            }
+            Self::Common => (common([&*r.source, &*r.id].into_iter()), common(people)),
         }
-        crate::model::event::start_of_hash(&text)
-    };
-    let key = hash(&mut [&*r.source, &*r.id].into_iter());
-    (key, hash(&mut r.beneficiaries.iter().map(|b| &**b)))
+    }
+}
+
+fn common<'a>(parts: impl Iterator<Item = &'a str>) -> u64 {
+    let mut text = String::new();
+    for part in parts {
+        // With its length before it no text can be taken for two others. A text takes all that is written.
+        let _ = write!(text, "{}:{part}", part.len());
+    }
+    start_of_hash(&text)
 }
 
 /// What is known after the first reading.
@@ -123,6 +141,7 @@ pub(super) fn first(
     block: &Block,
     (input, start): (usize, u64),
     part: Option<Builder>,
+    hashing: &Hashing,
     pass_over: bool,
 ) -> First {
     let mut made = First {
@@ -151,7 +170,7 @@ pub(super) fn first(
             Record::Grant(g) if !made.held.contains(&*g.system) => {
                 made.held.insert(g.system.to_string());
             }
-            Record::Request(r) => made.requests.push(of_request(r)),
+            Record::Request(r) => made.requests.push(hashing.of(r)),
             _ => {}
         }
         if Kind::of(&record) == Kind::Shared {
@@ -212,7 +231,7 @@ pub fn survey(
     let mut pour = Pour::new(out);
     let mut known = Known::default();
     let pass_over = rejects.is_some();
-    let make = |block: &Block, place| first(block, place, None, pass_over);
+    let make = |block: &Block, place| first(block, place, None, &Hashing::Common, pass_over);
     let read =
         each_input(sources, Numbers::of_slice(slice.number), &slice.how(), &make, &mut |mut made, file| {
             let mut lines = std::mem::take(&mut made.lines);
@@ -257,7 +276,7 @@ pub fn survey_disputed(
         let (mut lines, mut bad) = (vec![], None);
         for (number, _, bytes) in block.each() {
             match parse_line(bytes) {
-                Ok(Record::Request(r)) if disputed.0.contains(&of_request(&r).0) => {
+                Ok(Record::Request(r)) if disputed.0.contains(&Hashing::Common.of(&r).0) => {
                     lines.extend_from_slice(b"request-of\t");
                     put_json(bytes, &mut lines);
                     lines.push(b'\n');

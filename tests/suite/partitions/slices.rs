@@ -139,7 +139,7 @@ fn troubled(seed: u64, records: &[Value], dice: &mut Dice) -> Vec<String> {
             lines.push(copy.to_string());
         }
     }
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         lines.push("nonsense".to_owned());
         lines.push("{\"type\":\"grant\",\"source\":\"iam\"}".to_owned());
         lines.push("{\"type\":\"system\",\t\"id\":\"\\u0000tab\"}\r".to_owned());
