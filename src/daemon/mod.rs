@@ -7,6 +7,9 @@
 //!                                                    └─▶ metrics, readiness
 //! ```
 //!
+//! Several daemons may share a database. One of them leads ([`Hold`]) and does all of the above; the others deliver, pull what it
+//! wants pulled, show pages, and take over when it is gone.
+//!
 //! [`Core`] is the loop's body without the waiting: the time is an argument, so that days can be played in seconds.
 
 mod ahead;
