@@ -53,7 +53,7 @@
 //! examples/        a program as a source
 //! config/          the framework references, and configurations to start from
 //! demo/            the sample company of `counterfoil demo`
-//! packaging/       a unit for systemd, a package for Debian, a container
+//! packaging/       a unit for systemd, a package for Debian, a container, a job for Spark
 //! tests/suite/     one test binary; `tidy` holds this map against the code
 //! ```
 //!

@@ -25,6 +25,7 @@ mod report;
 mod run;
 mod shard;
 mod simulate;
+mod spark_job;
 mod store;
 mod verify;
 
@@ -51,6 +52,8 @@ enum Command {
     Reconcile(Box<reconcile::Reconcile>),
     /// Cut records into rows that any number of partitions can be made of, each judged by itself.
     Shard(Box<shard::Shard>),
+    /// Print the job that judges records on a Spark cluster, for spark-submit.
+    SparkJob(spark_job::SparkJob),
     /// Tell the whole chain behind a grant, a finding or a request.
     Explain(Box<explain::Explain>),
     /// Watch: pull on schedules, judge what changed, tell it to the sinks.
@@ -157,6 +160,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Reconcile(reconcile) => reconcile.run(),
         Command::Shard(shard) => shard.run(),
+        Command::SparkJob(job) => job.run(),
         Command::Explain(explain) => explain.run(),
         Command::Run(run) => run.run(),
         Command::Report(report) => report.run(),

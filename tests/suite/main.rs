@@ -55,6 +55,8 @@ mod servicenow;
 mod simulation;
 mod sinks;
 mod sources;
+#[cfg(unix)]
+mod spark;
 mod store;
 mod tidy;
 mod worker;
