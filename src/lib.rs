@@ -26,7 +26,8 @@
 //! src/judge/       records → names resolved → standing of each grant → checks/, one file each; decide/ answers for one,
 //!                  chain/ tells how one came about
 //! src/report/      findings as a table, JSON lines in full or short, a JSON array, OCSF events; chain/: one as a page
-//! src/intake/      reads files of records (plain, gzip, zstd) into an estate; keeps what it rejects; cuts and reads partitions
+//! src/intake/      reads files of records (plain, gzip, zstd) into an estate; keeps what it rejects; cuts and reads partitions, and what
+//!                  was judged in them
 //! src/connect/     asks products (HTTP, LDAP, SQL, programs) or reads their exports; a row through jq becomes records
 //! src/alert/       the life of a finding, what keeps it still, who is told: pure decisions
 //! src/engine/      one run: pulls taken in, what changed judged, findings moved, the outbox filled; what was known once

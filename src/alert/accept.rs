@@ -35,6 +35,11 @@ pub fn objection(asked: Asked<'_>, finding: &Finding<'_>, now: Instant, most: Du
     if reason.len() > MAX_REASON {
         return Some(format!("its reason has {} bytes; at most {MAX_REASON}", reason.len()));
     }
-    let holder = finding.subject.as_ref().map(|s| norm(&s.id));
-    (holder.as_deref() == Some(&*norm(by))).then(|| format!("{by} holds the access, and cannot accept it"))
+    holds(by, finding).then(|| format!("{by} holds the access, and cannot accept it"))
+}
+
+/// Whether somebody holds the access that a finding is about.
+#[must_use]
+pub fn holds(who: &str, finding: &Finding<'_>) -> bool {
+    finding.subject.as_ref().is_some_and(|s| norm(&s.id) == norm(who))
 }

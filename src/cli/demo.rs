@@ -47,6 +47,7 @@ impl Demo {
             summary: None,
             tagged: false,
             shared: None,
+            judged: None,
             how: self.how,
             skip_bad_records: false,
             rejects: folder.path().join("rejects.jsonl"),

@@ -167,7 +167,7 @@ fn cut_of(all: &[Seen]) -> Result<(&Judge, Tally, bool), String> {
 ///
 /// That no home was judged in two partitions shows here only where one program cut everything. Slices share homes, and the
 /// rows of a home that was torn apart add up; whoever puts the judged lines together sees to it that each home has one.
-fn agree(all: &[Seen]) -> Result<(u64, Told), String> {
+pub(super) fn agree(all: &[Seen]) -> Result<(u64, Told), String> {
     let (judge, cut, knows_homes) = cut_of(all)?;
     let (mut sum, mut told) = (Tally::default(), Told::default());
     for part in all.iter().filter(|s| s.by == By::Partition) {

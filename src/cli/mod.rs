@@ -15,6 +15,7 @@ mod evidence;
 mod explain;
 mod gate;
 mod generate;
+mod judged;
 mod outbox;
 mod partition;
 pub mod progress;

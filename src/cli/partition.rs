@@ -5,6 +5,7 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use hashbrown::HashSet;
+use serde::Serialize;
 
 use super::batches::write_in_order;
 use super::gate::{self, By, Seen, Told};
@@ -20,6 +21,14 @@ use crate::report::{Format, Lines, order_of_finding, order_of_verdict, write_com
 
 /// How many findings one thread renders at a time.
 const EACH: usize = 512;
+
+/// What ends a tagged stream: whoever takes it must know which sources are in doubt.
+#[derive(Serialize)]
+struct Ended<'p> {
+    #[serde(flatten)]
+    seen: &'p Seen,
+    snapshots: Vec<serde_json::Value>,
+}
 
 /// What was told so far.
 #[derive(Default)]
@@ -108,7 +117,8 @@ pub(super) fn run(
         told: Some(telling.told),
     };
     if tagged {
-        super::say(format_args!("~\t9\t\t{}", serde_json::to_string(&seen)?))?;
+        let ended = Ended { seen: &seen, snapshots: partition.snapshots() };
+        super::say(format_args!("~\t9\t\t{}", serde_json::to_string(&ended)?))?;
     } else {
         gate::leave(&seen, summary)?;
     }

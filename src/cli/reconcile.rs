@@ -47,6 +47,15 @@ pub(super) struct Reconcile {
     /// wrote.
     #[arg(long, value_name = "PLAN", requires = "partition", conflicts_with = "records")]
     pub(super) shared: Option<PathBuf>,
+    /// Take what a cluster judged, from the folder it left it in, as a run of the daemon: findings move, alerts are queued and
+    /// delivered. The store then holds no records of its own.
+    #[arg(
+        long,
+        value_name = "RUN",
+        requires = "config",
+        conflicts_with_all = ["records", "partition", "skip_bad_records", "now"]
+    )]
+    pub(super) judged: Option<PathBuf>,
     #[command(flatten)]
     pub(super) how: How,
     /// Pass over lines that are no records, and count their source as incomplete.
@@ -144,6 +153,9 @@ impl Reconcile {
         if self.partition {
             let (shared, summary) = (self.shared.as_deref(), self.summary.as_deref());
             return super::partition::run(&config, &self.how, shared, summary, self.tagged);
+        }
+        if let Some(folder) = &self.judged {
+            return super::judged::reconcile(&config, folder, &self.how);
         }
         if self.records.is_empty() && remembers(&config) {
             return super::remember::reconcile(&config, self.config.as_deref(), &self.how);

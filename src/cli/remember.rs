@@ -9,6 +9,7 @@ use std::time::{Duration as Span, SystemTime};
 use super::reconcile::How;
 use super::{Done, Outcome, STDOUT, Stop, fault, note, writing};
 use crate::config::{Config, instant};
+use crate::controls::Controls;
 use crate::daemon::{Core, Hold, Post, Puller, Setup, deliver_all};
 use crate::engine::{Manifest, PullOutcome};
 use crate::log::Log;
@@ -22,13 +23,7 @@ use crate::store::{KeptVerdict, Store};
 const PATIENCE: Span = Span::from_secs(60);
 
 pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outcome {
-    // What came of the sources is said below, in words for whoever asked.
-    let level = if config.log == Log::default() {
-        "warn,counterfoil::engine::take=off".to_owned()
-    } else {
-        config.log.level.clone()
-    };
-    crate::log::start(&Log { level, ..config.log.clone() })?;
+    start_log(config)?;
     if config.source.is_empty() {
         let file = file.unwrap_or(Path::new("the configuration")).display();
         return Err(fault(format!("{file}: has no [[source]]; add one, or give --records FILE")));
@@ -37,36 +32,84 @@ pub(super) fn reconcile(config: &Config, file: Option<&Path>, how: &How) -> Outc
     let place = super::store::place(config)?;
     let hold = Hold::lead(&place)?;
     let controls = super::checks::controls(config.controls.as_deref())?;
-    let setup = Setup::new(config, controls, how.threads())?;
-    let destinations = setup.destinations.clone();
-    let keep = config.store.clone().unwrap_or_default().keep;
-    let mut core = Core::new(hold.led(hold.term().unwrap_or(0)).open()?, setup, keep)?;
+    let mut core = core(config, controls, &hold, how)?;
     let now = how.now.unwrap_or_else(|| instant(SystemTime::now()));
     let stop = || false;
     let puller = Puller::new(config, crate::daemon::kept_beside(&path), &stop);
     let manifest = core.reconcile(now, &stop, &mut |source| puller.pull(source))?;
-    let failed = tell(&manifest);
-    if !destinations.is_empty() {
-        let post = Post::new(hold.shared().open()?);
-        deliver_all(&post, &destinations, PATIENCE, &|| instant(SystemTime::now()).max(now))?;
-        for queue in core.store().outbox()?.iter().filter(|q| q.waiting + q.dead > 0) {
-            note(format_args!(
-                "sink `{}`: {} messages wait for the next run, {} were given up",
-                queue.sink, queue.waiting, queue.dead
-            ));
-        }
-    }
-    if let Some(path) = &how.verdicts {
-        write_verdicts(core.store(), path)?;
-    }
-    let worst = write_findings(core.store(), manifest.still, how, now)?;
+    let (failed, worst) = conclude(&mut core, &hold, manifest, how, (now, u64::MAX))?;
     // All that could be done is done, and said; that a source is at fault is said by the exit status too.
     if failed > 0 {
         let sources = if failed == 1 { "one source" } else { "several sources" };
         return Err(fault(format!("{sources} could not be read, see above; the others were reconciled")));
     }
+    Ok(done(how, worst))
+}
+
+/// Begins to log. What came of the sources is said when the run is over, in words for whoever asked.
+pub(super) fn start_log(config: &Config) -> Result<(), Stop> {
+    let level = if config.log == Log::default() {
+        "warn,counterfoil::engine::take=off".to_owned()
+    } else {
+        config.log.level.clone()
+    };
+    Ok(crate::log::start(&Log { level, ..config.log.clone() })?)
+}
+
+/// The body of the daemon on a store that is held already.
+pub(super) fn core(config: &Config, controls: Controls, hold: &Hold, how: &How) -> Result<Core, Stop> {
+    let setup = Setup::new(config, controls, how.threads())?;
+    let keep = config.store.clone().unwrap_or_default().keep;
+    Ok(Core::new(hold.led(hold.term().unwrap_or(0)).open()?, setup, keep)?)
+}
+
+/// Says what came of a run, delivers what has to be told, and prints what is open, unless that is more than `most`: how many
+/// sources could not be read, and the worst severity of what nobody accepted.
+pub(super) fn conclude(
+    core: &mut Core,
+    hold: &Hold,
+    manifest: Manifest,
+    how: &How,
+    (now, most): (Instant, u64),
+) -> Result<(usize, Option<Severity>), Stop> {
+    let failed = tell(&manifest);
+    deliver(core, hold, now)?;
+    if let Some(path) = &how.verdicts {
+        write_verdicts(core.store(), path)?;
+    }
+    let mut counts = core.store().finding_counts()?;
+    counts.retain(|c| c.state != State::Resolved);
+    let all: u64 = counts.iter().map(|c| c.count).sum();
+    if all > most {
+        note(format_args!("{all} findings are open or accepted: more than {most} are not printed"));
+        let open = counts.iter().filter(|c| c.state == State::Open);
+        return Ok((failed, open.map(|c| c.severity).max()));
+    }
+    let worst = write_findings(core.store(), manifest.still, how, now)?;
+    Ok((failed, worst))
+}
+
+/// Delivers what has to be told.
+pub(super) fn deliver(core: &mut Core, hold: &Hold, now: Instant) -> Result<(), Stop> {
+    let destinations = core.setup().destinations.clone();
+    if destinations.is_empty() {
+        return Ok(());
+    }
+    let post = Post::new(hold.shared().open()?);
+    deliver_all(&post, &destinations, PATIENCE, &|| instant(SystemTime::now()).max(now))?;
+    for queue in core.store().outbox()?.iter().filter(|q| q.waiting + q.dead > 0) {
+        note(format_args!(
+            "sink `{}`: {} messages wait for the next run, {} were given up",
+            queue.sink, queue.waiting, queue.dead
+        ));
+    }
+    Ok(())
+}
+
+/// How a run ends that did all it should.
+pub(super) fn done(how: &How, worst: Option<Severity>) -> Done {
     let failing = how.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst >= Severity::from(limit)));
-    Ok(if failing { Done::Failing } else { Done::Well })
+    if failing { Done::Failing } else { Done::Well }
 }
 
 /// Says what came of the run, where a person should know; how many sources could not be read.

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Done, Outcome, fault};
+use super::{Done, Outcome, Stop, fault};
 use crate::config::Config;
 use crate::daemon::{self, SetupError};
+use crate::engine::NO_SOURCE_BESIDE;
+use crate::store::Place;
 
 /// `counterfoil run …`
 #[derive(Debug, Args)]
@@ -23,13 +25,18 @@ impl Run {
     pub(super) fn run(self) -> Outcome {
         let config = Config::load(&self.config)?;
         crate::log::start(&config.log)?;
-        if config.source.is_empty() {
-            return Err(fault(format!(
-                "{}: has no [[source]]; there is nothing to watch",
-                self.config.display()
-            )));
-        }
         let (store, beside) = (super::store::place(&config)?, super::store::path(&config));
+        let elsewhere = is_judged_elsewhere(&store);
+        if config.source.is_empty() {
+            // What was judged elsewhere needs none: it is shown, and what waits is told.
+            if !elsewhere? {
+                let file = self.config.display();
+                return Err(fault(format!("{file}: has no [[source]]; there is nothing to watch")));
+            }
+        } else if matches!(elsewhere, Ok(true)) {
+            // What else is wrong with the store is said by whoever holds it.
+            return Err(fault(format!("{store}: {NO_SOURCE_BESIDE}")));
+        }
         let load = || Config::load(&self.config).map_err(SetupError::from);
         let controls = |config: &Config| {
             super::checks::controls(config.controls.as_deref()).map_err(|e| SetupError(e.to_string()))
@@ -38,4 +45,8 @@ impl Run {
         daemon::run(config, &load, &controls, &store, &beside, threads)?;
         Ok(Done::Well)
     }
+}
+
+fn is_judged_elsewhere(place: &Place) -> Result<bool, Stop> {
+    Ok(place.is_there()? && crate::engine::judged_elsewhere(&*place.open()?)?)
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::ahead::{AtOnce, Pulls};
 use super::setup::Setup;
 use crate::alert::filter::Audience;
-use crate::engine::{Engine, EngineError, Manifest, Order, Pulled, SourceSpec};
+use crate::engine::{
+    Engine, EngineError, Manifest, NO_SOURCE_BESIDE, Order, Pulled, Results, SourceSpec, Took,
+};
 use crate::evidence;
 use crate::model::event::{CHECKPOINT_SCHEMA, Checkpoint, HEARTBEAT_SCHEMA, Heartbeat, State, hashed};
 use crate::model::life::{Condition, SourceState};
@@ -73,6 +75,7 @@ impl Core {
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
+        fits(&self.engine, &self.setup)?;
         self.leads = true;
         self.lay_board()?;
         self.drop_other_sinks()
@@ -99,6 +102,7 @@ impl Core {
     /// # Errors
     /// When the store cannot be read.
     pub fn reload(&mut self, mut setup: Setup, keep: Duration) -> Result<(), StoreError> {
+        fits(&self.engine, &setup)?;
         self.engine.set_rules(std::mem::replace(&mut setup.rules, empty_rules()));
         self.setup = setup;
         self.keep = keep;
@@ -195,6 +199,10 @@ impl Core {
         let mut ticked = Ticked { heartbeats: self.heartbeats(now)?, run: None };
         self.engine.store().unmute(now)?;
         self.prune(now)?;
+        // What was judged elsewhere is judged again there.
+        if self.engine.is_judged_elsewhere()? {
+            return Ok(ticked);
+        }
         let due = self.board.due(now);
         for job in &due.set_back {
             tracing::warn!(job = job.name, last = %job.last, "the clock was set back; the job goes on from now");
@@ -268,6 +276,18 @@ impl Core {
         let manifest = self.engine.run(&order, pull)?;
         self.checkpoint(now)?;
         Ok(manifest)
+    }
+
+    /// Takes what was judged elsewhere, as a run.
+    ///
+    /// # Errors
+    /// When the store fails, or the results cannot be taken.
+    pub fn take_judged(&mut self, results: Results<'_>) -> Result<Took, EngineError> {
+        let now = results.now;
+        self.engine.store().unmute(now)?;
+        let took = self.engine.take_judged(results)?;
+        self.checkpoint(now)?;
+        Ok(took)
     }
 
     /// Makes a checkpoint where the evidence log grew; where it is signed, every sink that programs read is told.
@@ -354,6 +374,14 @@ impl Core {
         store.set_meta(HEARTBEATS, &serde_json::to_string(&last).unwrap_or_default())?;
         Ok(due.len() as u64)
     }
+}
+
+/// Sees to it that nothing is pulled into a store of what was judged elsewhere.
+fn fits(engine: &Engine, setup: &Setup) -> Result<(), StoreError> {
+    if setup.sources.is_empty() || !engine.is_judged_elsewhere()? {
+        return Ok(());
+    }
+    Err(StoreError::Other(NO_SOURCE_BESIDE.to_owned()))
 }
 
 /// What every sign of life says.

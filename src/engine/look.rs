@@ -1,5 +1,6 @@
 //! Looking at what is remembered of a few names: nothing is judged anew for keeps, and nothing is changed.
 
+use super::judged::records_here;
 use super::part::Part;
 use super::past::load;
 use super::prepare::{name_token, request_key, with_stamp};
@@ -21,6 +22,7 @@ pub fn part_of(
     now: Instant,
     names: &[String],
 ) -> Result<Estate, EngineError> {
+    records_here(store)?;
     let catalogue = catalogue(store, store.sources()?.iter(), now, settings)?;
     let tokens = sorted(names.iter().map(|name| name_token(name)));
     Ok(Part::load_into(Builder::citing_uses(), store, &catalogue, &tokens)?.estate)
@@ -45,6 +47,7 @@ pub fn requests_called(
     store: &dyn Store,
     ids: &[(Option<String>, String)],
 ) -> Result<Vec<String>, EngineError> {
+    records_here(store)?;
     let mut names = vec![];
     let mut left = vec![];
     for (source, id) in ids {

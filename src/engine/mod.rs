@@ -10,6 +10,7 @@
 //! time is an argument, and where pulls come from is the caller's business; whatever breaks off in between, the next run
 //! goes on with what is left.
 
+mod judged;
 mod lines;
 mod look;
 mod part;
@@ -25,6 +26,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::BufRead;
 
+pub use judged::{AT_ONCE, Home, NO_SOURCE_BESIDE, Results, Took, judged_elsewhere, taken_before};
 pub use look::{all_of, part_of, requests_called};
 use part::Catalogue;
 pub use past::{
@@ -51,6 +53,10 @@ pub enum EngineError {
     Store(StoreError),
     /// What the store holds is not what was put into it.
     Broken(String),
+    /// Results that were judged elsewhere cannot be taken.
+    Results(String),
+    /// What the store holds was judged elsewhere, and the records that were asked for are not here.
+    NoRecords,
     /// The run was asked to stop.
     Stopped,
 }
@@ -60,6 +66,11 @@ impl fmt::Display for EngineError {
         match self {
             Self::Store(e) => e.fmt(f),
             Self::Broken(e) => write!(f, "the store is damaged: {e}; restore a backup"),
+            Self::Results(e) => write!(f, "the results cannot be taken: {e}"),
+            Self::NoRecords => f.write_str(
+                "what this store holds was judged elsewhere (`reconcile --judged`), and the records it rests on are not here; \
+                 ask where they are",
+            ),
             Self::Stopped => f.write_str("stopped before the end of the run; the next one goes on from here"),
         }
     }
@@ -215,6 +226,7 @@ impl Engine {
         pull: &mut dyn FnMut(&str) -> Pulled,
     ) -> Result<Manifest, EngineError> {
         let store = &mut *self.store;
+        judged::records_here(store)?;
         let states = store.sources()?.into_iter().map(|s| (s.id.clone(), s)).collect();
         let first = store.meta(JUDGED)?.is_none();
         let id = store.open_run(order.now)?;
@@ -249,6 +261,8 @@ const JUDGED: &str = "judged-with";
 const JUDGED_AT: &str = "judged-at";
 /// The fact that says which absences proved nothing when everything was last judged.
 const DOUBTS: &str = "doubts";
+/// The fact that says that what the store holds was judged elsewhere, and which results were begun last.
+const ELSEWHERE: &str = "judged-elsewhere";
 /// The fact that holds the hash of the last manifest.
 const MANIFEST: &str = "manifest";
 /// What the names of facts begin with that hold the terms of a judgement, followed by their hash.
@@ -289,6 +303,11 @@ impl Run<'_> {
         self.sweep(&frozen)?;
         let at = (JUDGED_AT.to_owned(), self.now.to_string());
         self.manifest.facts = vec![(JUDGED.to_owned(), with), (DOUBTS.to_owned(), doubts), at];
+        self.conclude()
+    }
+
+    /// Says that everything is judged, by which terms, and how it stands.
+    fn conclude(&mut self) -> Result<(), EngineError> {
         self.manifest.judged = true;
         self.keep_terms()?;
         for (_, standing, n) in self.store.standings()? {

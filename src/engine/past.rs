@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::judged::records_here;
 use super::prepare::with_stamp;
 use super::report::{Manifest, PullOutcome};
 use super::sources::in_trouble;
@@ -209,6 +210,7 @@ pub(super) fn load(
     builder: Builder,
     own: Vec<String>,
 ) -> Result<Estate, EngineError> {
+    records_here(store)?;
     let stamps = stamps(store, run)?;
     let mut loading = Loading { store, stamps: &stamps, builder, own, bad: None };
     loading.add_own();

@@ -76,8 +76,7 @@ impl Run<'_> {
         let mut standings = HashMap::new();
         for kept in judgement.kept() {
             let v = kept.verdict;
-            let path: Vec<_> = v.path.iter().map(|s| (s.system.as_deref(), &*s.entitlement)).collect();
-            let grant = grant_key(&v.system, &v.account, &v.entitlement, v.scope.as_deref(), &path);
+            let grant = grant_of(&v);
             standings.insert(grant, v.standing);
             let home = name_token(&kept.home);
             if !homes.contains(&home) {
@@ -166,7 +165,7 @@ impl Run<'_> {
     }
 
     /// Why a finding is no longer there. `standing` knows how the grants that are there stand.
-    fn gone(&self, life: &Life, standing: impl Fn(Hash) -> Option<Standing>) -> Gone {
+    pub(super) fn gone(&self, life: &Life, standing: impl Fn(Hash) -> Option<Standing>) -> Gone {
         let own = self.rules.settings.checks.overrides.get(&life.check);
         if own.is_some_and(|own| own.enabled == Some(false)) {
             return Gone::CheckOff;
@@ -235,7 +234,13 @@ fn keep(life: Life, event: Option<crate::store::NewEvent>, batch: &mut Batch) {
     batch.events.extend(event);
 }
 
-fn kept_verdict(v: Verdict<'_>, grant: Hash, home: Token) -> KeptVerdict {
+/// The key of the grant that a verdict is on.
+pub(super) fn grant_of(v: &Verdict<'_>) -> Hash {
+    let path: Vec<_> = v.path.iter().map(|s| (s.system.as_deref(), &*s.entitlement)).collect();
+    grant_key(&v.system, &v.account, &v.entitlement, v.scope.as_deref(), &path)
+}
+
+pub(super) fn kept_verdict(v: Verdict<'_>, grant: Hash, home: Token) -> KeptVerdict {
     KeptVerdict {
         grant,
         home,

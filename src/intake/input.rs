@@ -162,6 +162,14 @@ fn from_start(file: &File) -> io::Result<File> {
     Ok(again)
 }
 
+/// The text of a file, of which nothing is read twice; `progress` is told what is read of it as it lies on disk.
+pub(super) fn text_of<'a>(
+    path: &std::path::Path,
+    progress: &'a (dyn Fn(u64) + Sync),
+) -> io::Result<Box<dyn Read + Send + 'a>> {
+    decompressed(&Source::File(path.to_owned()), Counted { from: File::open(path)?, progress })
+}
+
 /// Decompresses by the name of the file.
 fn decompressed<'a>(source: &Source, raw: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let Source::File(path) = source else { return Ok(Box::new(raw)) };

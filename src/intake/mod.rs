@@ -6,6 +6,7 @@
 
 pub mod cut;
 mod input;
+pub mod judged;
 pub mod partition;
 pub mod plan;
 mod reject;
@@ -14,6 +15,7 @@ mod scan;
 pub mod shard;
 pub mod survey;
 mod threads;
+mod torn;
 
 use std::collections::BTreeSet;
 use std::fmt;

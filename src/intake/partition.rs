@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::rows::{Count, FRAME, For, Header, Judge, Kind, Row, Tally};
 use crate::judge::{Builder, Estate, Home, Locator, TieError};
-use crate::model::{BadRecord, MAX_LINE, parse_line};
+use crate::model::{BadRecord, MAX_LINE, Record, parse_line};
 
 /// How many bytes of rows are judged at once.
 pub const BATCH: usize = 64 << 20;
@@ -291,6 +291,19 @@ impl<R: BufRead> Partition<R> {
     #[must_use]
     pub fn judge(&self) -> &Judge {
         &self.shared.judge
+    }
+
+    /// The end marks of the sources, as every partition has them.
+    #[must_use]
+    pub fn snapshots(&self) -> Vec<serde_json::Value> {
+        let rows = self.shared.text.lines().filter_map(|(.., line)| Row::of(line).ok());
+        // What does not hold the word is none, unless it is written another way.
+        let may_be = |json: &[u8]| {
+            memchr::memmem::find(json, b"snapshot").is_some() || memchr::memchr(b'\\', json).is_some()
+        };
+        let marks = rows.filter(|row| row.kind == Kind::Shared && may_be(row.json));
+        let marks = marks.filter(|row| matches!(parse_line(row.json), Ok(Record::Snapshot(_))));
+        marks.filter_map(|row| serde_json::from_slice(row.json).ok()).collect()
     }
 
     /// What was read of the rows that are for this partition alone.

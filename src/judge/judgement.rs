@@ -227,6 +227,17 @@ fn judge_data(moment: &Moment<'_>, active: &[Active], hits: &mut Vec<Hit>) {
     }
 }
 
+/// Where an exception stands among those that accept the same: the one that lasts longest is first, then the one whose texts
+/// sort first; never the order of arrival.
+#[must_use]
+pub fn exception_order<'e>(
+    expires_at: Instant,
+    accepted_by: &'e str,
+    reason: &'e str,
+) -> (Reverse<Instant>, &'e str, &'e str) {
+    (Reverse(expires_at), accepted_by, reason)
+}
+
 fn exceptions(world: &World, now: Instant) -> HashMap<ExceptionKey<'_>, usize> {
     let form = |sym: Sym| norm(world.estate.text(sym));
     let mut valid: HashMap<ExceptionKey<'_>, usize> = HashMap::new();
@@ -236,10 +247,10 @@ fn exceptions(world: &World, now: Instant) -> HashMap<ExceptionKey<'_>, usize> {
             (None, Some(s), Some(a), Some(r)) => ExceptionKey::Grant([e.check, s, a, r].map(form)),
             _ => continue,
         };
-        // Of several the one that lasts longest, then the one whose texts sort first: never the order of arrival.
         let order = |row: usize| {
             let e = world.estate.exceptions.get(row)?;
-            Some((Reverse(e.expires_at), world.estate.text(e.accepted_by), world.estate.text(e.reason)))
+            let [by, reason] = [e.accepted_by, e.reason].map(|sym| world.estate.text(sym));
+            Some(exception_order(e.expires_at, by, reason))
         };
         valid
             .entry(key)

@@ -45,7 +45,7 @@ pub use chain::{Candidate, Found, Question as ChainQuestion, Target};
 pub use decide::{Answer, Decide, Question, Who};
 pub use estate::{Builder, Estate, Fetch, Locator, TieError};
 pub use home::{Astray, Home, Said};
-pub use judgement::{Judgement, judge};
+pub use judgement::{Judgement, exception_order, judge};
 pub use present::ControlSource;
 pub use rests::Speaker;
 pub use settings::{Accountability, Birthright, CheckOverride, Checks, Settings, Thresholds};

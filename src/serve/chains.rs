@@ -47,6 +47,7 @@ pub(super) async fn look<T: Send + 'static>(
     let looked = move |store: &mut dyn Store| {
         let broken = |e: EngineError| match e {
             EngineError::Store(e) => e.into(),
+            e @ EngineError::NoRecords => Refusal::missing(e.to_string()),
             e => Refusal::broken(&e),
         };
         let (mut names, mut requests) = (question.accounts(), question.requests());

@@ -207,7 +207,9 @@ fn pack(
         return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, why));
     }
     let refused = |e: AuditError| match e {
-        AuditError::NotKnown(..) => Refusal::missing(e.to_string()),
+        AuditError::NotKnown(..) | AuditError::Engine(EngineError::NoRecords) => {
+            Refusal::missing(e.to_string())
+        }
         AuditError::Engine(EngineError::Store(StoreError::Busy(why))) => StoreError::Busy(why).into(),
         e => Refusal::broken(&e),
     };
