@@ -30,6 +30,7 @@ mod hostile;
 mod inherit;
 mod jira_openapi;
 mod joins;
+mod judged;
 #[cfg(unix)]
 mod ldap;
 mod life;
