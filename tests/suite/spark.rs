@@ -5,6 +5,7 @@ mod cluster;
 #[path = "../../benches/judge/estate.rs"]
 mod company;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -231,6 +232,29 @@ fn odd_records(session: &mut Session, desk: &Desk) {
         runs(session, desk, "town", &["a.jsonl", "b.jsonl.gz"], &["--config", &config, "--partitions", "5"]);
     assert!(said.contains("there are disputed requests"), "{said}");
     desk.compare("town");
+    // What it left becomes a run as any other, and becomes it once.
+    let store = format!("{}\n[store]\npath = \"town.db\"\n", desk.read("c.toml"));
+    fs::write(desk.at.join("store.toml"), store).unwrap();
+    let take = "counterfoil reconcile --config store.toml --judged town.out --format jsonl";
+    desk.sh(&format!("{take} > town.taken"));
+    let told = |file: &str| -> BTreeMap<String, (String, String)> {
+        let finding = |line: &str| {
+            let f: Value = serde_json::from_str(line).unwrap();
+            let text = |name: &str| f[name].as_str().unwrap().to_owned();
+            (text("id"), (text("check"), f["grant"].to_string()))
+        };
+        // Of two that share an id the first stands for both.
+        let text = desk.read(file);
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.reverse();
+        lines.into_iter().map(finding).collect()
+    };
+    let (taken, found) = (told("town.taken"), told("town.findings"));
+    assert!(found.len() > 100 && taken == found, "{} taken, {} found", taken.len(), found.len());
+    assert!(desk.sh(&format!("{take} 2>&1")).contains("is taken already"));
+    assert!(
+        desk.sh("counterfoil verify --config store.toml").contains("checkpoints that agree: 1 of the store")
+    );
 }
 
 /// Tables say what the lines say that they were made of.
