@@ -12,6 +12,9 @@ use crate::store::{Place, Postgres, Retention, Server, SlotState, Store, StoreEr
 /// How many slots are looked through for the latest of each job.
 const SLOTS: usize = 1_000;
 
+/// After how many seconds a daemon that does not show is gone.
+const AWAY: i64 = 10;
+
 /// `counterfoil store …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -159,7 +162,11 @@ fn show(configured: &Configured) -> Outcome {
     if let Place::Server(server) = place(&config)? {
         for member in Postgres::open_read(&server)?.members()? {
             let (name, version, secs) = (member.name, member.version, member.ago_ms / 1000);
-            let part = if member.leads { "leads" } else { "looks on" };
+            let part = match (member.leads, secs < AWAY) {
+                (true, _) => "leads",
+                (false, true) => "looks on",
+                (false, false) => "is gone",
+            };
             super::say(format_args!("daemon {name} ({version}) {part}, seen {secs} s ago"))?;
         }
     }
