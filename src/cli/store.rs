@@ -12,9 +12,6 @@ use crate::store::{Place, Postgres, Retention, Server, SlotState, Store, StoreEr
 /// How many slots are looked through for the latest of each job.
 const SLOTS: usize = 1_000;
 
-/// After how many seconds a daemon that does not show is gone.
-const AWAY: i64 = 10;
-
 /// `counterfoil store …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -162,7 +159,7 @@ fn show(configured: &Configured) -> Outcome {
     if let Place::Server(server) = place(&config)? {
         for member in Postgres::open_read(&server)?.members()? {
             let (name, version, secs) = (member.name, member.version, member.ago_ms / 1000);
-            let part = match (member.leads, secs < AWAY) {
+            let part = match (member.leads, member.there) {
                 (true, _) => "leads",
                 (false, true) => "looks on",
                 (false, false) => "is gone",

@@ -12,9 +12,8 @@ const PART: usize = 1 << 20;
 /// How old what was pulled may be and still be taken in, where the leader changed meanwhile.
 const STALE_MS: i64 = 10 * 60 * 1000;
 
-/// Whether nobody does it: nobody took it, or whoever did has not shown for ten seconds.
-const FREE: &str = "(state = 0 OR (state = 1 AND NOT EXISTS
-    (SELECT 1 FROM member m WHERE m.id = claimed_by AND abs(m.seen - counterfoil_now()) < 10000)))";
+/// Whether nobody does it: nobody took it, or whoever did is no longer there.
+const FREE: &str = "(state = 0 OR (state = 1 AND NOT counterfoil_there(claimed_by)))";
 
 /// How far an errand is.
 #[derive(Debug, Clone, PartialEq, Eq)]

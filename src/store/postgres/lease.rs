@@ -213,6 +213,8 @@ pub struct Present {
     pub version: String,
     /// Whether it leads.
     pub leads: bool,
+    /// Whether it is there, or has not shown for too long.
+    pub there: bool,
     /// How many milliseconds ago it last showed.
     pub ago_ms: i64,
 }
@@ -225,17 +227,22 @@ impl Postgres {
     pub fn members(&self) -> Result<Vec<Present>> {
         let sql =
             "SELECT m.name, m.version, cast(l.holder = m.id AND l.until > counterfoil_now() AS int)::bigint,
-            counterfoil_now() - m.seen FROM member m, lease l ORDER BY m.name";
+            cast(counterfoil_there(m.id) AS int)::bigint, counterfoil_now() - m.seen FROM member m, lease l ORDER BY m.name";
         self.ask(&mut |db| {
             let mut all = vec![];
             db.rows(sql, &[], &mut |row| {
-                let (Value::Text(name), Value::Text(version), Value::Int(leads), Value::Int(ago_ms)) =
-                    (row.value(0)?, row.value(1)?, row.value(2)?, row.value(3)?)
+                let (
+                    Value::Text(name),
+                    Value::Text(version),
+                    Value::Int(leads),
+                    Value::Int(there),
+                    Value::Int(ago_ms),
+                ) = (row.value(0)?, row.value(1)?, row.value(2)?, row.value(3)?, row.value(4)?)
                 else {
                     return Err(StoreError::Broken("who is there cannot be read".to_owned()));
                 };
                 let (name, version) = (name.to_owned(), version.to_owned());
-                all.push(Present { name, version, leads: leads == 1, ago_ms });
+                all.push(Present { name, version, leads: leads == 1, there: there == 1, ago_ms });
                 Ok(())
             })?;
             Ok(all)

@@ -236,6 +236,11 @@ CREATE FUNCTION counterfoil_now() RETURNS BIGINT LANGUAGE sql VOLATILE AS $$
     SELECT cast(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)
 $$;
 
+-- Whether a member is there: it showed within ten seconds, by a clock that may have been set.
+CREATE FUNCTION counterfoil_there(who TEXT) RETURNS BOOLEAN LANGUAGE sql VOLATILE AS $$
+    SELECT EXISTS (SELECT 1 FROM member WHERE id = who AND abs(seen - counterfoil_now()) < 10000)
+$$;
+
 -- Lets a transaction end only while nobody has taken over since this term began.
 CREATE FUNCTION counterfoil_led(term BIGINT) RETURNS VOID LANGUAGE plpgsql AS $$
 BEGIN

@@ -15,8 +15,6 @@ const DEAD: i64 = 3;
 const HEARTBEAT: &str = "heartbeat";
 /// Another: a checkpoint covers all before it.
 const CHECKPOINT: &str = "checkpoint";
-/// After how many milliseconds somebody who does not show is taken for dead, and what it was sending is sent by another.
-const AWAY_MS: i64 = 10_000;
 /// How far ahead a message can be put off: a receiver may ask for a day. What is due later was put off by a clock that has
 /// been set back since, and is due.
 const FURTHEST: Duration = Duration::hours(25);
@@ -121,12 +119,11 @@ pub(super) fn claim(
     // The first row of a message stands for all of it, so that nobody gets a part. Between the question and this another may
     // have taken it, or have sent it.
     let rows: Vec<i64> = found.iter().map(|(_, row)| *row).collect();
-    let free = taken_by_another("outbox.row", member);
-    let free = format!(
-        "SELECT row FROM outbox WHERE row = ?1 AND state = 0 AND NOT EXISTS ({free}) FOR UPDATE SKIP LOCKED"
-    );
+    let free = free(member);
+    let lock =
+        format!("SELECT row FROM outbox WHERE row = ?1 AND state = 0 AND {free} FOR UPDATE SKIP LOCKED");
     let mut ours: HashSet<i64> = HashSet::new();
-    tx.rows_of(&free, &rows, &mut |row| {
+    tx.rows_of(&lock, &rows, &mut |row| {
         ours.insert(row.get(0)?);
         Ok(())
     })?;
@@ -139,12 +136,10 @@ pub(super) fn claim(
     Ok(letters)
 }
 
-/// A question that has an answer where the row with this number is taken by another member that is there.
-fn taken_by_another(row: &str, member: &str) -> String {
-    format!(
-        "SELECT 1 FROM outbox c JOIN member m ON m.id = c.claimed_by
-        WHERE c.row = {row} AND m.id <> '{member}' AND abs(m.seen - counterfoil_now()) < {AWAY_MS}"
-    )
+/// Whether a row is free for this member. It must be said of the row itself: where another has taken it since the question
+/// was asked, PostgreSQL asks this again of the row as it is then, and of no other table.
+fn free(member: &str) -> String {
+    format!("(claimed_by IS NULL OR claimed_by = '{member}' OR NOT counterfoil_there(claimed_by))")
 }
 
 /// The messages that may go, with the first row of each.
@@ -155,8 +150,10 @@ fn messages(
     now: Instant,
     limit: usize,
 ) -> Result<Vec<(String, i64)>> {
-    let free = |row: &str| match member {
-        Some(member) => format!(" AND NOT EXISTS ({})", taken_by_another(row, member)),
+    let may = |row: &str| match member {
+        Some(member) => {
+            format!(" AND EXISTS (SELECT 1 FROM outbox c WHERE c.row = {row} AND {})", free(member))
+        }
         None => String::new(),
     };
     // The first row of each message that may go: no other message with an earlier word on one of its findings waits.
@@ -169,13 +166,13 @@ fn messages(
             SELECT 1 FROM outbox m {by_message} JOIN outbox p ON p.sink = m.sink AND p.finding = m.finding AND p.row < m.row
             WHERE m.sink = ?1 AND m.message = o.message AND p.state <= 1 AND p.message <> o.message){}
         ORDER BY o.first LIMIT ?3",
-        free("o.first")
+        may("o.first")
     );
     let single = format!("SELECT o.message, o.row FROM outbox o
         WHERE o.sink = ?1 AND o.state = 0 AND (o.due_at <= ?2 OR o.created_at > ?2 OR o.due_at > ?4)
             AND o.group_open IS NULL AND NOT EXISTS (
             SELECT 1 FROM outbox p WHERE p.sink = o.sink AND p.finding = o.finding AND p.row < o.row AND p.state <= 1){}
-        ORDER BY o.row LIMIT ?3", free("o.row"));
+        ORDER BY o.row LIMIT ?3", may("o.row"));
     // Sinks whose rows are never grouped, which are those with many rows, are asked in the way that needs no sorting. Rows of
     // both kinds wait only where a sink became one of the other kind: then the first or the last is grouped, or will be.
     let grouped = "SELECT count(*) FROM (

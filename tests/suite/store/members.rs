@@ -125,6 +125,51 @@ fn what_one_sends_no_other_does_and_what_comes_after_it_waits() {
     assert_eq!(ids(&first.letters("siem", at(99), 9).unwrap()), ["e2", "e3", "e4"]);
 }
 
+/// Several at once, for as long as there is anything.
+#[test]
+fn however_they_hurry_each_message_is_claimed_once() {
+    let Some(home) = Database::new() else { return };
+    let address = home.address();
+    let members: Vec<Member> = (0..4)
+        .map(|n| {
+            let mut member = Member::new(&address, &format!("m{n}")).unwrap();
+            member.beat(None, false, None).unwrap();
+            member
+        })
+        .collect();
+    let mut store = home.open();
+    let all = 600;
+    let events = (0..all).map(|n| event(&format!("e{n}"), &format!("f{n}"), n, &[("siem", None)])).collect();
+    tell(&mut *store, 1, (0..all).map(|n| life(&format!("f{n}"), n)).collect(), events);
+    close(&mut *store, 1);
+    let claims = |server: counterfoil::store::Server| {
+        let mut store = Postgres::open(&server).unwrap();
+        let mut claimed: Vec<String> = vec![];
+        let began = Tick::now();
+        // What another has claimed and not sent yet may be there alone for a moment.
+        while began.elapsed() < Span::from_secs(60) && !store.outbox().unwrap().is_empty() {
+            let letters = store.letters("siem", at(10_000), 5).unwrap();
+            claimed.extend(letters.iter().map(|letter| letter.message.clone()));
+            let sent: Vec<_> = letters.into_iter().map(|letter| (letter, Fate::Delivered)).collect();
+            store.settle(&sent).unwrap();
+        }
+        claimed
+    };
+    let claimed: Vec<String> = std::thread::scope(|scope| {
+        let hands: Vec<_> = members
+            .iter()
+            .map(|member| {
+                let server = member.server().clone();
+                scope.spawn(move || claims(server))
+            })
+            .collect();
+        hands.into_iter().flat_map(|hand| hand.join().unwrap()).collect()
+    });
+    let once: std::collections::BTreeSet<&String> = claimed.iter().collect();
+    assert_eq!(claimed.len(), once.len(), "some were claimed twice");
+    assert_eq!(once.len(), all as usize, "some were not claimed");
+}
+
 #[test]
 fn a_pull_is_done_by_one_and_comes_back_whole() {
     let Some(home) = Database::new() else { return };
