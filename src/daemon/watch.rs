@@ -24,7 +24,7 @@ use crate::model::event::Activity;
 use crate::model::{Duration, Instant};
 use crate::notify::Notifier;
 use crate::serve::{Facts, Server, Site, Status};
-use crate::store::{Place, Store, StoreError};
+use crate::store::{Place, RunRow, Store, StoreError};
 
 /// How long to wait when the store could not be taken over.
 const AFTER_TURN: Span = Span::from_secs(1);
@@ -133,6 +133,7 @@ pub fn run(
         hold,
         term: None,
         leads: Arc::default(),
+        looked: Tick::now(),
         last_run: None,
         config,
         post: Post::new(open()?),
@@ -166,6 +167,8 @@ struct Daemon {
     term: Option<u64>,
     /// The same, for those who send.
     leads: Arc<AtomicBool>,
+    /// When was last said how everything stands, where another leads.
+    looked: Tick,
     /// The last run of another that was seen.
     last_run: Option<u64>,
     config: Config,
@@ -291,21 +294,21 @@ impl Daemon {
 
     /// Follows what the leader does; how long until the next look.
     fn look_on(&mut self) -> Span {
-        let last = self
-            .core
-            .store()
-            .runs(8)
-            .ok()
-            .and_then(|runs| runs.into_iter().find(|run| run.ended_at.is_some()));
-        let last = last.map(|run| run.id);
-        if last != self.last_run {
+        let ended = |runs: Vec<RunRow>| runs.into_iter().find(|run| run.ended_at.is_some());
+        if let Some(last) = self.core.store().runs(8).ok().and_then(ended)
+            && self.last_run != Some(last.id)
+        {
             if let Some(site) = &self.site {
                 site.renew_decisions(true);
             }
-            self.last_run = last;
+            self.last_run = Some(last.id);
             self.uncounted = true;
         }
-        self.refresh(now(), self.uncounted);
+        // As seldom as where one leads and nothing is due: it asks whether the store can be written to.
+        if self.uncounted || self.looked.elapsed() >= self.longest() {
+            self.looked = Tick::now();
+            self.refresh(now(), self.uncounted);
+        }
         // While the store cannot be asked, nobody need be told so every second; that this one leads wakes it.
         if self.uncounted { self.longest() } else { LOOK.min(self.longest()) }
     }

@@ -341,12 +341,7 @@ impl Run<'_> {
                 if !is_missing || missing.moved.contains(&id) {
                     continue;
                 }
-                let standing = match life.grant {
-                    Some(key) => self.store.verdict(key)?.map(|v| v.standing),
-                    None => None,
-                };
-                let gone = self.gone(&life, |_| standing);
-                self.absent(life, gone, doubts, &mut batch);
+                self.unseen(life, doubts, &mut batch)?;
             }
             batch.rechecks.clear();
             self.store.commit(batch)?;

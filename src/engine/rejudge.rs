@@ -181,6 +181,22 @@ impl Run<'_> {
         }
     }
 
+    /// A finding that nobody came across is not there; why, follows from how its grant stands in the store.
+    pub(super) fn unseen(
+        &mut self,
+        life: Life,
+        doubts: &[Doubt],
+        batch: &mut Batch,
+    ) -> Result<(), EngineError> {
+        let standing = match life.grant {
+            Some(key) => self.store.verdict(key)?.map(|v| v.standing),
+            None => None,
+        };
+        let gone = self.gone(&life, |_| standing);
+        self.absent(life, gone, doubts, batch);
+        Ok(())
+    }
+
     /// Counts on what was absent before, and that nothing made anybody judge again: it is absent still. Only a run that
     /// read something can say so.
     pub(super) fn sweep(&mut self, doubts: &[Doubt]) -> Result<(), EngineError> {
@@ -201,12 +217,7 @@ impl Run<'_> {
             if !read.iter().any(|types| types.is_empty() || types.iter().any(|t| rests.contains(t))) {
                 continue;
             }
-            let standing = match life.grant {
-                Some(key) => self.store.verdict(key)?.map(|v| v.standing),
-                None => None,
-            };
-            let gone = self.gone(&life, |_| standing);
-            self.absent(life, gone, doubts, &mut batch);
+            self.unseen(life, doubts, &mut batch)?;
         }
         // What keeps still is asked again by `absent_before` itself.
         batch.rechecks.clear();

@@ -129,10 +129,7 @@ impl Input {
         let fail = |error| IntakeError::Io { file: file.clone(), error };
         let reader: Box<dyn Read + Send> = match &self.source {
             Source::Stdin => Box::new(io::stdin()),
-            Source::File(path) => {
-                let raw = Counted { from: File::open(path).map_err(fail)?, progress };
-                decompressed(&self.source, raw).map_err(fail)?
-            }
+            Source::File(path) => text_of(path, progress).map_err(fail)?,
             Source::Open { .. } | Source::Text { .. } => return self.lines(progress),
         };
         Ok(Lines::new(file, reader))

@@ -263,12 +263,6 @@ impl Homes<'_> {
             }
         }
     }
-
-    /// The summaries of the partitions that were read to their end.
-    #[must_use]
-    pub fn summaries(&self) -> &[Summary] {
-        &self.summaries
-    }
 }
 
 /// A file that is read.

@@ -1,6 +1,6 @@
 //! Partitions: however records are cut, what the partitions say together is what one run says, byte for byte.
 
-mod filter;
+pub mod filter;
 mod slices;
 
 use std::collections::BTreeMap;

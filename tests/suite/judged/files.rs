@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use counterfoil::config::Config;
 use counterfoil::controls::Controls;
@@ -17,6 +16,7 @@ use counterfoil::store::Place;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
+use crate::partitions::filter::ends;
 use crate::reference::estates::estate;
 use crate::reference::properties::renamed;
 
@@ -24,23 +24,6 @@ const NOW: &str = "2026-06-01T00:00:00Z";
 const CONFIG: &str =
     "[store]\n\n[evidence]\n\n[[sink]]\nid = \"lines\"\n[sink.file]\npath = \"events.jsonl\"\n";
 const SOURCE: &str = "\n[[source]]\nid = \"all\"\nconnector = \"records\"\nfiles = [\"a.jsonl\"]\n";
-
-/// Runs what a shell understands, with the program in the place of its name; nothing of the environment but `PATH`.
-fn sh(at: &Path, script: &str) -> Output {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let script = script.replace("counterfoil ", concat!(env!("CARGO_BIN_EXE_counterfoil"), " "));
-    let mut command = Command::new("sh");
-    command.args(["-e", "-c", &script]).current_dir(at).env_clear().env("PATH", path).stdin(Stdio::null());
-    command.output().unwrap()
-}
-
-/// What a script prints on both channels, where it ends with this status.
-fn ends(at: &Path, status: i32, script: &str) -> [String; 2] {
-    let output = sh(at, script);
-    let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert_eq!(output.status.code(), Some(status), "{script}\n{out}\n{err}");
-    [out, err]
-}
 
 /// Some estates side by side.
 fn town(at: &Path) {

@@ -23,7 +23,7 @@ fn sh(at: &Path, script: &str) -> Output {
 }
 
 /// What a script prints on both channels, where it ends with this status.
-fn ends(at: &Path, status: i32, script: &str) -> [String; 2] {
+pub fn ends(at: &Path, status: i32, script: &str) -> [String; 2] {
     let output = sh(at, script);
     let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert_eq!(output.status.code(), Some(status), "{script}\n{out}\n{err}");
